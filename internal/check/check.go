@@ -1,0 +1,53 @@
+// Package check runs suites of checks and holds their results. What the checks
+// are lives with what they probe (image, pair, hub suites in this package's
+// suites/).
+package check
+
+import (
+	"context"
+	"time"
+)
+
+// A Check is one probe.
+type Check struct {
+	Name    string
+	Timeout time.Duration // required: a check without one is a mistake the runner reports
+	// Run returns a line for people ("4 workers joined in 2.1s") or why it failed.
+	Run func(ctx context.Context) (string, error)
+	// Needs names checks of the suite that must have passed; else this one fails as "not run: X failed".
+	Needs []string
+}
+
+// A Suite is a named set of checks with one result.
+type Suite struct {
+	Name   string
+	Digest string // sha256 hex over what the suite does: its embedded files and settings
+	Checks []Check
+}
+
+// State of a check or suite.
+type State string
+
+const (
+	Passed State = "PASSED"
+	Warned State = "WARNED"
+	Failed State = "FAILED"
+)
+
+// Outcome is one check's result.
+type Outcome struct {
+	Name    string
+	State   State
+	Message string
+	Took    time.Duration
+}
+
+// Result is a suite's result: failed when any check failed or when it has none.
+type Result struct {
+	Suite    string
+	Digest   string
+	State    State
+	Outcomes []Outcome
+	Started  time.Time
+	Finished time.Time
+}

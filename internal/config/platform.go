@@ -1,0 +1,106 @@
+// Package config reads gauntlet.yaml and the policy. It is pure: callers read the
+// files and hand over their bytes. Every problem of a file is reported at once,
+// each with its line and column, its cause and the edit that fixes it.
+package config
+
+// APIVersion is what gauntlet.yaml and policy.yaml name as their format.
+const APIVersion = "gauntlet/v1"
+
+// A Platform is gauntlet.yaml: where images and evidence live, how images are
+// built, which chart is deployed, and the hubs. Paths in it are relative to the
+// file's folder.
+type Platform struct {
+	APIVersion string         `yaml:"apiVersion"`
+	Name       string         `yaml:"platform"`
+	Registry   string         `yaml:"registry"` // repository prefix of the images: REGISTRY/NAME
+	Ledger     string         `yaml:"ledger"`   // repository of all evidence
+	Policy     string         `yaml:"policy"`   // file a policy change is proposed from; default policy.yaml
+	Workbench  Workbench      `yaml:"workbench"`
+	Images     Images         `yaml:"images"`
+	Chart      Chart          `yaml:"chart"`
+	Hubs       map[string]Hub `yaml:"hubs"`
+	InSync     []InSync       `yaml:"inSync"`
+}
+
+// Workbench is where builds are tested and pairings run.
+type Workbench struct {
+	Context         string            `yaml:"context"` // kubeconfig context
+	Namespace       string            `yaml:"namespace"`
+	NodeSelector    map[string]string `yaml:"nodeSelector"`
+	Tolerations     []map[string]any  `yaml:"tolerations"`     // Kubernetes Toleration
+	SecurityContext map[string]any    `yaml:"securityContext"` // Kubernetes PodSecurityContext
+}
+
+// Images says what `gauntlet build` builds.
+type Images struct {
+	Source  string            `yaml:"source"` // folder inside a git repository; its newest commit is the tag
+	Base    string            `yaml:"base"`
+	Args    map[string]string `yaml:"args"`    // build arguments of every image
+	Secrets []BuildSecret     `yaml:"secrets"` // files the builds may mount, never kept in an image
+	Build   map[string]Build  `yaml:"build"`
+	Pairs   []Pair            `yaml:"pairs"`
+}
+
+// A BuildSecret is a file that Dockerfiles mount by id (RUN --mount=type=secret,id=…).
+type BuildSecret struct {
+	ID   string `yaml:"id"`
+	File string `yaml:"file"`
+}
+
+// A Build is one image.
+type Build struct {
+	Dockerfile string   `yaml:"dockerfile"`
+	Prepare    []string `yaml:"prepare"` // files of the source folder copied beside the Dockerfile
+	From       string   `yaml:"from"`    // another image of this set that this one is built on
+	Imports    []string `yaml:"imports"` // Python modules the image promises
+}
+
+// A Pair says how a notebook finds its worker: a pod template in the notebook
+// image whose containers' image gauntlet sets to the worker's digest.
+type Pair struct {
+	Notebook string `yaml:"notebook"`
+	Worker   string `yaml:"worker"`
+	Template string `yaml:"template"` // path in the notebook image
+}
+
+// Chart is the Helm chart of the hubs, by path or by repository, name and version.
+type Chart struct {
+	Path    string               `yaml:"path"`
+	Repo    string               `yaml:"repo"`
+	Name    string               `yaml:"name"`
+	Version string               `yaml:"version"`
+	Images  map[string]ImageSlot `yaml:"images"` // image of the set to where its reference goes
+	Access  []string             `yaml:"access"` // value paths that say who may log in
+}
+
+// An ImageSlot is the value paths of one image's name and tag. With only Name set,
+// Name receives the whole reference.
+type ImageSlot struct {
+	Name string `yaml:"name"`
+	Tag  string `yaml:"tag"`
+}
+
+// A Hub is one JupyterHub deployment.
+type Hub struct {
+	Tier         string         `yaml:"tier"`
+	Cluster      string         `yaml:"cluster"` // kubeconfig context
+	Namespace    string         `yaml:"namespace"`
+	Release      string         `yaml:"release"` // Helm release name
+	Values       []string       `yaml:"values"`  // files, the later wins
+	Secrets      []string       `yaml:"secrets"` // sops files, over the values
+	Set          map[string]any `yaml:"set"`     // dotted value path to value, over the files
+	URL          string         `yaml:"url"`
+	APITokenFrom SecretKey      `yaml:"apiTokenFrom"`
+}
+
+// A SecretKey is one key of a Kubernetes Secret in the hub's namespace.
+type SecretKey struct {
+	Secret string `yaml:"secret"`
+	Key    string `yaml:"key"`
+}
+
+// InSync names value paths that must be equal in all the files.
+type InSync struct {
+	Files []string `yaml:"files"`
+	Paths []string `yaml:"paths"`
+}

@@ -1,0 +1,55 @@
+package config
+
+import "time"
+
+// A Policy says what must hold before a release may enter each tier, and who may
+// say so. The one in force comes from the ledger, never from the change it judges.
+type Policy struct {
+	APIVersion string            `yaml:"apiVersion"`
+	Tiers      []Tier            `yaml:"tiers"` // in order
+	People     map[string]Person `yaml:"people"`
+}
+
+// A Tier is one stage of hubs and what a release needs to enter it (Approval,
+// Version) and to leave it for the next (Suites, Soak, Signoff).
+type Tier struct {
+	Name     string        `yaml:"-"`      // the key in the tiers list
+	Hubs     string        `yaml:"hubs"`   // "any": one hub of the tier is enough; "all" (default)
+	Suites   []string      `yaml:"suites"` // hub suites that must pass on the tier's hubs; at least one
+	Approval *Approval     `yaml:"approval"`
+	Soak     time.Duration `yaml:"soak"`
+	Signoff  *Signoff      `yaml:"signoff"`
+	Version  string        `yaml:"version"` // "semver": the release must bear a version
+	Order    []string      `yaml:"order"`   // hubs one after another; default by name
+}
+
+// Approval asks for the word of people with a role before a tier.
+type Approval struct {
+	Role  string `yaml:"role"`
+	Count int    `yaml:"count"` // distinct people, none of them an author of the change
+}
+
+// Signoff asks users of this tier's trial for their word before the next tier.
+type Signoff struct {
+	Of      string        `yaml:"of"`      // "people": everyone with role user in the policy; "active-users": who used a hub of the last tier within Active
+	Active  time.Duration `yaml:"active"`  // default 720h
+	Require string        `yaml:"require"` // "all"
+	Within  time.Duration `yaml:"within"`  // a reminder of when it was wanted; never a way past
+}
+
+// Roles a person or a machine may hold.
+const (
+	RoleBuilder  = "builder"  // builds and releases
+	RoleChecker  = "checker"  // suite results
+	RoleDeployer = "deployer" // deployments and versions
+	RoleBoard    = "board"    // approvals, vetoes, policy
+	RoleUser     = "user"     // sign-offs for themselves, vetoes
+	RoleVoucher  = "voucher"  // sign-offs for others
+)
+
+// A Person is a person or a machine with a key.
+type Person struct {
+	Key   string   `yaml:"key"` // "ed25519:" and the public key in base64, as `gauntlet key new` prints it
+	Roles []string `yaml:"roles"`
+	Email []string `yaml:"email"` // addresses they commit under
+}

@@ -1,0 +1,72 @@
+// Package evidence is the vocabulary of the ledger: the kinds of statement, what
+// each says, and about which subject. It is pure; package ledger signs, keeps and
+// verifies statements, package gate judges them.
+package evidence
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gauntlet/internal/release"
+)
+
+// Predicate types, in-toto's TypeURI. TestResult is in-toto's own; the others are
+// described in docs/formats.md, since no public predicate says "approved" or
+// "deployed".
+const (
+	TestResultType = "https://in-toto.io/attestation/test-result/v0.1"
+	BuildType      = "urn:gauntlet:build:v1"
+	ReleaseType    = "urn:gauntlet:release:v1"
+	ApprovalType   = "urn:gauntlet:approval:v1"
+	SignoffType    = "urn:gauntlet:signoff:v1"
+	VetoType       = "urn:gauntlet:veto:v1"
+	VersionType    = "urn:gauntlet:version:v1"
+	DeploymentType = "urn:gauntlet:deployment:v1"
+	PolicyType     = "urn:gauntlet:policy:v1"
+)
+
+// Kinds of subject: the name of the in-toto subject.
+const (
+	ImageSet   = "imageset"
+	Deployable = "deployable"
+	Release    = "release"
+	Policy     = "policy"
+)
+
+// A Subject is what a statement is about.
+type Subject struct {
+	Kind   string
+	Digest release.Digest
+}
+
+// A Record is one statement whose signature has been verified: the signer is a
+// known key, though what that key may say is for the gate to judge.
+type Record struct {
+	ID        release.Digest   // of the signed envelope's bytes
+	Type      string           // predicate type
+	Subjects  []Subject        // at least one
+	Signer    string           // key id, see KeyID in package ledger
+	Time      time.Time        // the signer's claim
+	Heads     []release.Digest // what its writer saw: ids of records nobody had named as a head yet
+	Predicate json.RawMessage
+}
+
+// About says whether the record has that subject.
+func (r Record) About(kind string, d release.Digest) bool {
+	for _, s := range r.Subjects {
+		if s.Kind == kind && s.Digest == d {
+			return true
+		}
+	}
+	return false
+}
+
+// Decode reads the record's predicate as T.
+func Decode[T any](r Record) (T, error) {
+	var p T
+	if err := json.Unmarshal(r.Predicate, &p); err != nil {
+		return p, fmt.Errorf("read the %s predicate of statement %s: %w", r.Type, r.ID.Short(), err)
+	}
+	return p, nil
+}

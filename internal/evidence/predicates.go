@@ -1,0 +1,117 @@
+package evidence
+
+import (
+	"time"
+
+	"gauntlet/internal/release"
+)
+
+// Results of a test-result statement (in-toto test-result v0.1).
+const (
+	Passed = "PASSED"
+	Warned = "WARNED"
+	Failed = "FAILED"
+)
+
+// A TestResult is a suite's result. The first five fields are those of in-toto's
+// test-result v0.1; the rest is ours, which that predicate's parsing rules allow.
+// Subject: the image set (suites "image", "pairing"), the release ("render") or a
+// deployable ("hub" and other suites that run on a hub).
+type TestResult struct {
+	Result        string       `json:"result"`
+	Configuration []Descriptor `json:"configuration"` // the suite, by digest
+	PassedTests   []string     `json:"passedTests,omitempty"`
+	WarnedTests   []string     `json:"warnedTests,omitempty"`
+	FailedTests   []string     `json:"failedTests,omitempty"`
+
+	Suite    string    `json:"suite"`
+	Hub      string    `json:"hub,omitempty"` // where it ran, when on a hub
+	Checks   []Check   `json:"checks"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+}
+
+// A Descriptor is in-toto's ResourceDescriptor, the part we use.
+type Descriptor struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"`
+}
+
+// A Check is the result of one check of a suite.
+type Check struct {
+	Name    string  `json:"name"`
+	State   string  `json:"state"`             // PASSED, WARNED or FAILED
+	Message string  `json:"message,omitempty"` // one line, for people
+	Seconds float64 `json:"seconds"`
+}
+
+// A Build says that an image set was built from one source. Subject: the image set.
+type Build struct {
+	Source string                    `json:"source"` // digest over source tree and build settings: equal sources are not built twice
+	Commit string                    `json:"commit"` // full id of the commit of the image source
+	Label  string                    `json:"label"`  // the tag its images bear: the short commit
+	Images map[string]release.Digest `json:"images"`
+}
+
+// A Commit is one commit a release holds, with who wrote it (e-mail address, lower case).
+type Commit struct {
+	ID     string `json:"id"`
+	Author string `json:"author"`
+}
+
+// A Made says where a release came from. Subject: the release.
+type Made struct {
+	Commit  string   `json:"commit"`         // of the repository that holds gauntlet.yaml
+	Label   string   `json:"label"`          // what people call it until it has a version
+	Base    string   `json:"base,omitempty"` // commit of production's release when this one was made
+	Commits []Commit `json:"commits"`        // reachable from Commit (and the images' commit), not from Base
+}
+
+// An Approval is a board member's word that a release may enter a tier. Subject: the release.
+type Approval struct {
+	Tier   string         `json:"tier"`
+	Policy release.Digest `json:"policy"` // the policy the approver judged by
+	Note   string         `json:"note,omitempty"`
+}
+
+// A Signoff is a user's word that a deployable works for them. Subject: the
+// deployables of the tier it was tried on.
+type Signoff struct {
+	Tier  string `json:"tier"` // the tier it was tried on
+	User  string `json:"user"`
+	Vouch *Vouch `json:"vouch,omitempty"` // set when somebody recorded it for the user
+	Note  string `json:"note,omitempty"`
+}
+
+// A Vouch says where the user's own word can be read.
+type Vouch struct {
+	Link string `json:"link"`
+}
+
+// A Veto stops a release everywhere until its author lifts it. Subject: the release.
+type Veto struct {
+	Reason string         `json:"reason"`
+	Lifts  release.Digest `json:"lifts,omitempty"` // id of the veto this one takes back
+}
+
+// A Version gives a release its name for production. Subject: the release.
+type Version struct {
+	Version string `json:"version"` // semantic version with a leading v
+}
+
+// A Deployment says that a hub was brought to a deployable. Subjects: release and deployable.
+type Deployment struct {
+	Hub      string    `json:"hub"`
+	Tier     string    `json:"tier"`
+	Revision int       `json:"revision"`         // of the Helm release
+	Reused   bool      `json:"reused,omitempty"` // the hub already ran it: no new revision
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"` // by the cluster's API server
+}
+
+// A PolicyChange proposes or accepts a policy. Subject: the policy. The first one
+// (no Previous) counts only where a deployer has pinned its digest.
+type PolicyChange struct {
+	Previous release.Digest `json:"previous,omitempty"`
+	Text     string         `json:"text"` // policy.yaml, byte for byte
+}

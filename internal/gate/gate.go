@@ -1,0 +1,78 @@
+// Package gate decides whether a release may enter a tier: policy, evidence, state
+// of the hubs and the roll of users in; allow, deny or wait out, always with
+// reasons. It is pure: same input, same verdict.
+package gate
+
+import (
+	"time"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/release"
+)
+
+// A Decision is the answer for one requirement or the whole gate.
+type Decision string
+
+const (
+	Allow Decision = "allow" // holds
+	Wait  Decision = "wait"  // does not hold yet: time or people can make it
+	Deny  Decision = "deny"  // does not hold, and waiting will not help
+)
+
+// Input is all a gate looks at.
+type Input struct {
+	Policy       config.Policy
+	PolicyDigest release.Digest
+
+	ID      release.Digest // the release that asks
+	Release release.Release
+	Hubs    map[string]string // hub to tier, all hubs of the platform
+	Tier    string            // the tier it asks to enter
+	Hub     string            // the hub of that tier it asks for; "" asks for the tier in general
+
+	Evidence   []evidence.Record // every verified statement of the ledger
+	Rejected   []Rejected        // statements that count as absent
+	States     map[string]HubState
+	Roll       Roll
+	Production release.Digest // the release that production runs now, "" for none
+	Now        time.Time
+}
+
+// Rejected is a statement that could not be verified.
+type Rejected struct {
+	ID     release.Digest
+	Reason string
+}
+
+// HubState is what a hub runs, read from its Helm record.
+type HubState struct {
+	Deployable string    // Digest.Label of it, "" when nothing of ours runs
+	Release    string    // Digest.Label of the release it came with
+	Since      time.Time // by the API server
+	Revision   int
+	Foreign    bool   // the newest revision was not made by gauntlet
+	Problem    string // why the state could not be read
+}
+
+// Roll is who must sign off.
+type Roll struct {
+	Users   []string
+	Problem string // why the roll could not be read
+}
+
+// A Requirement is one thing that must hold.
+type Requirement struct {
+	Name     string // stable, kebab-case: "image-test", "approval", "signoff:ada"
+	Decision Decision
+	Reason   string           // one line for people
+	Command  string           // what would satisfy it, when something can
+	Evidence []release.Digest // ids of the records it rests on
+	Since    time.Time        // when it began to hold; zero when it does not
+}
+
+// A Verdict is the gate's answer: the worst decision of its requirements.
+type Verdict struct {
+	Decision     Decision
+	Requirements []Requirement // at least one
+}
