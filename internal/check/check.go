@@ -1,6 +1,6 @@
 // Package check runs suites of checks and holds their results. What the checks
-// are lives with what they probe (image, pair, hub suites in this package's
-// suites/).
+// are lives with what they probe: packages image and pair, and suites/ here for
+// those that run on a hub.
 package check
 
 import (
@@ -23,6 +23,9 @@ type Suite struct {
 	Name   string
 	Digest string // sha256 hex over what the suite does: its embedded files and settings
 	Checks []Check
+	// Cleanup, when set, runs after all the others whatever became of them, even
+	// when the run was cancelled: what the suite made must be gone.
+	Cleanup *Check
 }
 
 // State of a check or suite.

@@ -1,0 +1,141 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// stopGrace is how long a check that ran out of time may take to stop, so that it
+// can say what it was waiting for.
+const stopGrace = 3 * time.Second
+
+// A Warning is an error that warns: the check counts as Warned, not as Failed.
+type Warning struct{ Message string }
+
+func (w Warning) Error() string { return w.Message }
+
+// Run runs the suite's checks one after another and its Cleanup last. observe,
+// which may be nil, is told of each outcome as it comes.
+//
+// A check that does not end in its Timeout fails, also when it ignores its
+// context: then it is left behind and its outcome says so. A check that panics
+// takes the program down: a broken check has no result. When ctx ends, the checks
+// not yet run fail as "not run", but Cleanup still runs.
+func Run(ctx context.Context, s Suite, observe func(Outcome)) Result {
+	r := Result{Suite: s.Name, Digest: s.Digest, State: Passed, Started: time.Now()}
+	states := map[string]State{}
+	add := func(o Outcome) {
+		r.Outcomes = append(r.Outcomes, o)
+		states[o.Name] = o.State
+		r.State = worse(r.State, o.State)
+		if observe != nil {
+			observe(o)
+		}
+	}
+
+	if len(s.Checks) == 0 {
+		add(Outcome{Name: "checks", State: Failed, Message: fmt.Sprintf("suite %q has no checks: nothing was tested", s.Name)})
+	}
+	for _, c := range s.Checks {
+		if why := unfit(ctx, c, states); why != "" {
+			add(Outcome{Name: c.Name, State: Failed, Message: why})
+			continue
+		}
+		add(run(ctx, c))
+	}
+	if c := s.Cleanup; c != nil {
+		kept := context.WithoutCancel(ctx)
+		if why := unfit(kept, *c, states); why != "" {
+			add(Outcome{Name: c.Name, State: Failed, Message: why})
+		} else {
+			add(run(kept, *c))
+		}
+	}
+	r.Finished = time.Now()
+	return r
+}
+
+// unfit says why a check cannot run, "" when it can.
+func unfit(ctx context.Context, c Check, states map[string]State) string {
+	if _, twice := states[c.Name]; twice {
+		return fmt.Sprintf("not run: another check of the suite is called %q too", c.Name)
+	}
+	if c.Timeout <= 0 {
+		return "not run: the check has no timeout, which every check must have"
+	}
+	if c.Run == nil {
+		return "not run: the check has nothing to run"
+	}
+	for _, need := range c.Needs {
+		switch st, ran := states[need]; {
+		case !ran:
+			return fmt.Sprintf("not run: it needs %q, and no check before it has that name", need)
+		case st == Failed:
+			return fmt.Sprintf("not run: %s failed", need)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Sprintf("not run: %v", context.Cause(ctx))
+	}
+	return ""
+}
+
+// run runs one check within its time.
+func run(ctx context.Context, c Check) Outcome {
+	type answer struct {
+		message string
+		err     error
+	}
+	start := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	// Buffered, so that a check that was left behind can still end.
+	done := make(chan answer, 1)
+	go func() {
+		m, err := c.Run(bounded)
+		done <- answer{m, err}
+	}()
+
+	o := Outcome{Name: c.Name, State: Passed}
+	var a answer
+	select {
+	case a = <-done:
+	case <-bounded.Done():
+		late := time.NewTimer(stopGrace)
+		defer late.Stop()
+		select {
+		case a = <-done:
+		case <-late.C:
+			a.err = errors.New("it did not stop when told to and was left running")
+		}
+	}
+	o.Took = time.Since(start)
+
+	var w Warning
+	switch {
+	case bounded.Err() != nil && ctx.Err() != nil && a.err != nil:
+		o.State, o.Message = Failed, fmt.Sprintf("stopped (%v): %v", context.Cause(ctx), a.err)
+	case bounded.Err() != nil && a.err == nil:
+		o.State, o.Message = Failed, fmt.Sprintf("took longer than its %s: %s", c.Timeout, a.message)
+	case bounded.Err() != nil:
+		o.State, o.Message = Failed, fmt.Sprintf("no result in %s: %v", c.Timeout, a.err)
+	case errors.As(a.err, &w):
+		o.State, o.Message = Warned, w.Message
+	case a.err != nil:
+		o.State, o.Message = Failed, a.err.Error()
+	default:
+		o.Message = a.message
+	}
+	return o
+}
+
+// worse is the worse of two states.
+func worse(a, b State) State {
+	rank := map[State]int{Passed: 0, Warned: 1, Failed: 2}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}
