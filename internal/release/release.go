@@ -40,11 +40,26 @@ func (d Deployable) Digest() Digest { return d.Artifact().Digest() }
 type Part struct {
 	Deployable Digest `json:"deployable"`
 	Access     Digest `json:"access"` // of the canonical access values
+	Target     Target `json:"target"`
 }
 
-// A Release is an image set and, for every hub, its deployable and access values.
+// A Target is where a hub is and how it is reached.
+type Target struct {
+	Tier        string `json:"tier"`
+	Cluster     string `json:"cluster"` // kubeconfig context
+	Namespace   string `json:"namespace"`
+	Release     string `json:"release"` // Helm release name
+	URL         string `json:"url"`
+	TokenSecret string `json:"tokenSecret,omitempty"` // Kubernetes Secret with the API token, in Namespace
+	TokenKey    string `json:"tokenKey,omitempty"`
+}
+
+// A Release is an image set and, for every hub, its deployable and access values,
+// with what it takes to deploy them anywhere.
 type Release struct {
-	ImageSet Digest          `json:"imageSet"`
-	Chart    Digest          `json:"chart"`
-	Hubs     map[string]Part `json:"hubs"`
+	ImageSet    Digest          `json:"imageSet"`
+	Chart       Digest          `json:"chart"`
+	Slots       map[string]Slot `json:"slots"`       // image of the set to where its reference goes
+	AccessPaths []string        `json:"accessPaths"` // sorted: all that access values may hold
+	Hubs        map[string]Part `json:"hubs"`
 }
