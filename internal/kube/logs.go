@@ -1,0 +1,101 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// logLimit bounds one read of a container's log, in bytes.
+const logLimit = 256 << 10
+
+// Logs is the end of a container's log: at most lines lines (0: as many as fit)
+// and 256 KiB. An empty container name means the pod's only one.
+func (c *Client) Logs(ctx context.Context, namespace, pod, container string, lines int64) (string, error) {
+	return c.logs(ctx, namespace, pod, &corev1.PodLogOptions{Container: container, TailLines: some(lines)})
+}
+
+// FirstLogs is the beginning of a container's log, at most 256 KiB.
+func (c *Client) FirstLogs(ctx context.Context, namespace, pod, container string) (string, error) {
+	limit := int64(logLimit)
+	return c.logs(ctx, namespace, pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit})
+}
+
+// previousLogs is the log of the container's run before its last restart.
+func (c *Client) previousLogs(ctx context.Context, namespace, pod, container string, lines int64) (string, error) {
+	return c.logs(ctx, namespace, pod, &corev1.PodLogOptions{Container: container, Previous: true, TailLines: some(lines)})
+}
+
+func some(lines int64) *int64 {
+	if lines <= 0 {
+		return nil
+	}
+	return &lines
+}
+
+func (c *Client) logs(ctx context.Context, namespace, pod string, o *corev1.PodLogOptions) (string, error) {
+	r, err := c.CoreV1().Pods(namespace).GetLogs(pod, o).Stream(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the log of pod %s: %w", pod, err)
+	}
+	defer func() { _ = r.Close() }()
+	// The tail option counts lines, so one endless line could still be large: keep its end.
+	t := &tail{limit: logLimit}
+	if _, err := io.Copy(t, r); err != nil {
+		return "", fmt.Errorf("read the log of pod %s: %w", pod, err)
+	}
+	return t.String(), nil
+}
+
+var (
+	// "KeyError: 'x'", "distributed.comm.CommClosedError: …", "RuntimeError: …",
+	// wherever on the line a log prefix has put it.
+	namedError = regexp.MustCompile(`(^|\s|\.)[A-Z]\w*(Error|Exception|Failure|Interrupt)\b`)
+	// "exec: "python": executable file not found", "fatal: …", "Segmentation fault".
+	saysFailed = regexp.MustCompile(`(?i)\b(fatal|panic|error|failed|fault|killed|denied|not found|no such)\b`)
+)
+
+// Salient is the line of a log that most likely says why a program failed: the
+// last that names an exception, else the last that speaks of failing, else the
+// last at all. It is trimmed to 300 characters; "" for an empty log.
+func Salient(log string) string {
+	last, said, named := "", "", ""
+	for line := range strings.Lines(log) {
+		line = OneLine(line)
+		if line == "" {
+			continue
+		}
+		last = line
+		if saysFailed.MatchString(line) {
+			said = line
+		}
+		if namedError.MatchString(line) {
+			named = line
+		}
+	}
+	for _, l := range []string{named, said, last} {
+		if l != "" {
+			return l
+		}
+	}
+	return ""
+}
+
+// OneLine makes any text fit one line of a message: control characters (escape
+// sequences of terminals too) and runs of white space become single spaces, and
+// what is longer than 300 characters is cut.
+func OneLine(s string) string {
+	s = ansi.ReplaceAllString(s, "")
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "�"), func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
+	const limit = 300
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit]) + "…"
+	}
+	return s
+}
+
+var ansi = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)

@@ -1,0 +1,309 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
+)
+
+// How long a cause that may pass by itself is waited for before it ends a wait.
+const (
+	pullGrace     = 90 * time.Second // a registry that answers 503, a slow name server
+	scheduleGrace = 5 * time.Minute  // an autoscaler that brings a node
+)
+
+// aside bounds what is asked on the side to explain a failure.
+const aside = 10 * time.Second
+
+// EnsureNamespace creates a namespace when it is missing, and returns when pods
+// can be made in it: its default service account exists.
+func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
+	_, err := c.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{ManagedByLabel: ManagedBy}}}
+		_, err = c.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("make sure of namespace %s in context %s: %w", name, c.Context, err)
+	}
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (rt, error) {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", "default").String()
+			return c.CoreV1().ServiceAccounts(name).List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", "default").String()
+			return c.CoreV1().ServiceAccounts(name).Watch(ctx, o)
+		},
+	}
+	_, err = toolswatch.UntilWithSync(ctx, lw, &corev1.ServiceAccount{}, nil, func(e watch.Event) (bool, error) {
+		return e.Type == watch.Added || e.Type == watch.Modified, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the default service account of namespace %s: %w", name, cause(ctx, err))
+	}
+	return nil
+}
+
+// CreatePod creates a pod. What admission or a quota refuses comes back as a
+// *PodError with reason Rejected.
+func (c *Client) CreatePod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+	made, err := c.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		return nil, &PodError{Pod: pod.Name, Reason: Rejected, Message: OneLine(err.Error()), Permanent: true}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create pod %s: %w", pod.Name, err)
+	}
+	return made, nil
+}
+
+// WaitReady waits until a pod is ready (without a readiness probe: running). It
+// ends with a *PodError as soon as a permanent cause shows, when a passing one
+// lasts too long (a failing pull 90 s, no node 5 min), and when ctx ends: then
+// with what the pod was still waiting for.
+func (c *Client) WaitReady(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	return c.waitPod(ctx, namespace, name, "ready", func(pod *corev1.Pod) (bool, error) {
+		if pod.Status.Phase == corev1.PodSucceeded {
+			return false, &PodError{Pod: name, Reason: Finished, Message: "it ended with code zero while it should keep running", Permanent: true}
+		}
+		for _, cond := range pod.Status.Conditions {
+			if cond.Type == corev1.PodReady && cond.Status == corev1.ConditionTrue {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+// WaitFinished waits until a pod has ended: nil when all its containers ended
+// with code zero, else a *PodError as for WaitReady.
+func (c *Client) WaitFinished(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	return c.waitPod(ctx, namespace, name, "finished", func(pod *corev1.Pod) (bool, error) {
+		return pod.Status.Phase == corev1.PodSucceeded, nil
+	})
+}
+
+func (c *Client) waitPod(ctx context.Context, namespace, name, what string, done func(*corev1.Pod) (bool, error)) (*corev1.Pod, error) {
+	start := time.Now()
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		last    *corev1.Pod
+		passing *PodError // the cause that may pass by itself, if any
+		grace   *time.Timer
+	)
+	defer func() {
+		if grace != nil {
+			grace.Stop()
+		}
+	}()
+	look := func(e watch.Event) (bool, error) {
+		pod, ok := e.Object.(*corev1.Pod)
+		if !ok {
+			return false, nil
+		}
+		if e.Type == watch.Deleted {
+			return false, &PodError{Pod: name, Reason: Gone, Message: "it was deleted while it was waited for", Permanent: true}
+		}
+		last = pod
+		if ok, err := done(pod); ok || err != nil {
+			return ok, err
+		}
+		why := Diagnose(pod)
+		if why != nil && why.Permanent {
+			return false, why
+		}
+		// A pull alternates between failing and backing off: the clock of its
+		// grace goes on until the image is there.
+		if why == nil && passing != nil && stillPulling(pod) {
+			return false, nil
+		}
+		if why == nil || passing == nil || why.Reason != passing.Reason {
+			if grace != nil {
+				grace.Stop()
+				grace = nil
+			}
+			if why != nil {
+				grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
+			}
+		}
+		passing = why
+		return false, nil
+	}
+	_, err := toolswatch.UntilWithSync(watched, c.onePod(namespace, name), &corev1.Pod{}, func(store cache.Store) (bool, error) {
+		if _, found, _ := store.GetByKey(namespace + "/" + name); !found {
+			return false, &PodError{Pod: name, Reason: Gone, Message: "there is no such pod in namespace " + namespace, Permanent: true}
+		}
+		return false, nil
+	}, look)
+	if err == nil {
+		return last, nil
+	}
+	if watched.Err() != nil {
+		waited := time.Since(start).Round(time.Second)
+		if passing == nil {
+			passing = c.slow(ctx, namespace, name, last)
+		}
+		p := *passing
+		p.Message = OneLine(fmt.Sprintf("not %s after %s: %s", what, waited, p.Message))
+		return last, &p
+	}
+	return last, c.explain(ctx, namespace, last, err)
+}
+
+var errGrace = errors.New("grace over")
+
+func graceOf(reason string) time.Duration {
+	if reason == Unschedulable {
+		return scheduleGrace
+	}
+	return pullGrace
+}
+
+func stillPulling(pod *corev1.Pod) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.State.Waiting != nil && s.ImageID == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// explain adds to a failed container's cause what its log said last.
+func (c *Client) explain(ctx context.Context, namespace string, pod *corev1.Pod, err error) error {
+	var p *PodError
+	if pod == nil || !errors.As(err, &p) || (p.Reason != Exited && p.Reason != CrashLoop && p.Reason != Finished) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer cancel()
+	container := failedContainer(pod)
+	log, logErr := c.Logs(ctx, namespace, pod.Name, container, 40)
+	if p.Reason == CrashLoop {
+		if old, err := c.previousLogs(ctx, namespace, pod.Name, container, 40); err == nil && old != "" {
+			log, logErr = old, nil
+		}
+	}
+	if line := Salient(log); logErr == nil && line != "" {
+		q := *p
+		q.Message += "; its log: " + line
+		return &q
+	}
+	return err
+}
+
+func failedContainer(pod *corev1.Pod) string {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, s := range list {
+			if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
+				return s.Name
+			}
+			if s.State.Waiting != nil && s.RestartCount > 0 {
+				return s.Name
+			}
+		}
+	}
+	if len(pod.Spec.Containers) > 0 {
+		return pod.Spec.Containers[0].Name
+	}
+	return ""
+}
+
+// slow names what a pod without a known cause was doing: its containers' state
+// and the newest warning about it.
+func (c *Client) slow(ctx context.Context, namespace, name string, pod *corev1.Pod) *PodError {
+	p := &PodError{Pod: name, Reason: Slow, Message: "it was never seen"}
+	if pod != nil {
+		p.Message = "it is " + string(pod.Status.Phase)
+		for _, s := range pod.Status.ContainerStatuses {
+			switch {
+			case s.State.Waiting != nil:
+				p.Message = s.State.Waiting.Reason
+			case s.State.Running != nil && !s.Ready:
+				p.Message = "container " + s.Name + " runs but does not pass its readiness probe"
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer cancel()
+	events, err := c.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.Set{"involvedObject.name": name, "involvedObject.kind": "Pod"}.String(),
+	})
+	if err != nil {
+		return p
+	}
+	var newest *corev1.Event
+	for i, e := range events.Items {
+		if newest == nil || !eventTime(e).Before(eventTime(*newest)) {
+			newest = &events.Items[i]
+		}
+	}
+	if newest != nil {
+		p.Message += fmt.Sprintf("; last event: %s: %s", newest.Reason, newest.Message)
+	}
+	return p
+}
+
+func eventTime(e corev1.Event) time.Time {
+	if !e.LastTimestamp.IsZero() {
+		return e.LastTimestamp.Time
+	}
+	return e.EventTime.Time
+}
+
+// onePod lists and watches one pod.
+func (c *Client) onePod(namespace, name string) *cache.ListWatch {
+	one := fields.OneTermEqualSelector("metadata.name", name).String()
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (rt, error) {
+			o.FieldSelector = one
+			return c.CoreV1().Pods(namespace).List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = one
+			return c.CoreV1().Pods(namespace).Watch(ctx, o)
+		},
+	}
+}
+
+// DeletePod deletes a pod and waits until it is gone. A pod that is not there is
+// no error.
+func (c *Client) DeletePod(ctx context.Context, namespace, name string) error {
+	// Containers of ours hold nothing worth a long goodbye.
+	grace := int64(1)
+	err := c.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete pod %s: %w", name, err)
+	}
+	_, err = toolswatch.UntilWithSync(ctx, c.onePod(namespace, name), &corev1.Pod{}, func(store cache.Store) (bool, error) {
+		return len(store.List()) == 0, nil
+	}, func(e watch.Event) (bool, error) { return e.Type == watch.Deleted, nil })
+	if err != nil {
+		return fmt.Errorf("wait until pod %s is gone: %w", name, cause(ctx, err))
+	}
+	return nil
+}
+
+// cause prefers why ctx ended to what a wait says when it was interrupted.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,233 @@
+package kube
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"gauntlet/internal/config"
+)
+
+type rt = runtime.Object
+
+// Labels of what gauntlet makes in a cluster.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "gauntlet"
+	RunLabel       = "gauntlet/run" // the run that made it
+	SuiteLabel     = "gauntlet/suite"
+)
+
+// podLife bounds the life of a workbench pod: the kubelet ends it even when
+// nobody is left to delete it.
+const podLife = time.Hour
+
+// A Workbench runs pods of one run in the namespace where images and pairings
+// are tested.
+type Workbench struct {
+	Client    *Client
+	Namespace string
+	Run       string // value of RunLabel
+
+	node     map[string]string
+	tolerate []corev1.Toleration
+	security *corev1.PodSecurityContext
+
+	heart  *heart
+	before beats // the other runs when this one began
+}
+
+// OpenWorkbench connects to the workbench, makes its namespace when it is
+// missing, and removes what dead runs left there. run names this run; "" takes a
+// random name. The workbench must be closed.
+func OpenWorkbench(ctx context.Context, cfg config.Workbench, run string) (*Workbench, error) {
+	c, err := Connect(cfg.Context)
+	if err != nil {
+		return nil, err
+	}
+	w, err := NewWorkbench(c, cfg, run)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.EnsureNamespace(ctx, w.Namespace); err != nil {
+		return nil, err
+	}
+	if err := w.startHeart(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := w.Sweep(ctx); err != nil {
+		return nil, errors.Join(err, w.stopHeart(ctx))
+	}
+	return w, nil
+}
+
+// NewWorkbench is OpenWorkbench without a word to the cluster.
+func NewWorkbench(c *Client, cfg config.Workbench, run string) (*Workbench, error) {
+	if run == "" {
+		run = strings.ToLower(rand.Text()[:12])
+	}
+	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: run, node: cfg.NodeSelector}
+	if err := recode(cfg.Tolerations, &w.tolerate); err != nil {
+		return nil, fmt.Errorf("workbench.tolerations in gauntlet.yaml: each must be a Kubernetes Toleration (key, operator, value, effect): %w", err)
+	}
+	if cfg.SecurityContext != nil {
+		w.security = &corev1.PodSecurityContext{}
+		if err := recode(cfg.SecurityContext, w.security); err != nil {
+			return nil, fmt.Errorf("workbench.securityContext in gauntlet.yaml: it must be a Kubernetes PodSecurityContext: %w", err)
+		}
+	}
+	return w, nil
+}
+
+func recode(from, to any) error {
+	b, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec.DisallowUnknownFields()
+	return dec.Decode(to)
+}
+
+// A Job is what one pod of the workbench runs: one container, never restarted.
+type Job struct {
+	Suite string   // value of SuiteLabel
+	Name  string   // begins the pod's name; lower case letters, digits, "-"
+	Image string   // by digest
+	Args  []string // given to the image's entrypoint, or run in its place when it has none
+	Env   map[string]string
+	Ready *corev1.Probe // nil: ready when it runs
+}
+
+// Pod is the pod that would run the job.
+func (w *Workbench) Pod(j Job) *corev1.Pod {
+	no, life, grace := false, int64(podLife/time.Second), int64(2)
+	env := make([]corev1.EnvVar, 0, len(j.Env))
+	for k, v := range j.Env {
+		env = append(env, corev1.EnvVar{Name: k, Value: v})
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.Namespace,
+			Name:      fmt.Sprintf("%s-%s", j.Name, strings.ToLower(rand.Text()[:8])),
+			Labels:    map[string]string{ManagedByLabel: ManagedBy, RunLabel: w.Run, SuiteLabel: j.Suite},
+		},
+		Spec: corev1.PodSpec{
+			RestartPolicy:                 corev1.RestartPolicyNever,
+			ActiveDeadlineSeconds:         &life,
+			TerminationGracePeriodSeconds: &grace,
+			AutomountServiceAccountToken:  &no,
+			EnableServiceLinks:            &no,
+			NodeSelector:                  w.node,
+			Tolerations:                   w.tolerate,
+			SecurityContext:               w.security,
+			Containers: []corev1.Container{{
+				Name: "main", Image: j.Image, Args: j.Args, Env: env, ReadinessProbe: j.Ready,
+				ImagePullPolicy: corev1.PullIfNotPresent,
+			}},
+		},
+	}
+}
+
+// Start creates the job's pod and waits until it is ready. Where the pod is to
+// blame, the error is a *PodError. The pod stays, also a failed one, until Clear
+// or Close.
+func (w *Workbench) Start(ctx context.Context, j Job) (*corev1.Pod, error) {
+	pod, err := w.Client.CreatePod(ctx, w.Pod(j))
+	if err != nil {
+		return nil, err
+	}
+	return w.Client.WaitReady(ctx, w.Namespace, pod.Name)
+}
+
+// Clear deletes this run's pods of one suite and waits until they are gone.
+func (w *Workbench) Clear(ctx context.Context, suite string) error {
+	return w.clear(ctx, RunLabel+"="+w.Run+","+SuiteLabel+"="+suite)
+}
+
+// Close deletes all pods of this run, waits until they are gone, and sweeps once
+// more: a run killed just before this one began can be told from a living one
+// only after a while.
+func (w *Workbench) Close(ctx context.Context) error {
+	err := w.clear(ctx, RunLabel+"="+w.Run)
+	_, swept := w.Sweep(ctx)
+	return errors.Join(err, swept, w.stopHeart(ctx))
+}
+
+// Sweep deletes what dead runs have left: pods whose run gives no sign of life,
+// and pods past their life. It returns the names of the deleted pods.
+func (w *Workbench) Sweep(ctx context.Context) (removed []string, err error) {
+	// Pods before runs: a run is there before its first pod, so that a pod seen
+	// here whose run is not seen after it has none.
+	pods, err := w.pods(ctx, RunLabel)
+	if err != nil {
+		return nil, err
+	}
+	now, err := w.beats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.before.runs == nil {
+		w.before = now
+	}
+	for _, p := range pods {
+		run := p.Labels[RunLabel]
+		old := time.Since(p.CreationTimestamp.Time) > podLife+10*time.Minute
+		if run != w.Run && (now.dead(run, w.before) || old) {
+			removed = append(removed, p.Name)
+		}
+	}
+	if err := w.remove(ctx, removed); err != nil {
+		return removed, err
+	}
+	for run, b := range now.runs {
+		if now.dead(run, w.before) {
+			err = errors.Join(err, w.dropLease(ctx, b.lease))
+		}
+	}
+	return removed, err
+}
+
+func (w *Workbench) clear(ctx context.Context, selector string) error {
+	pods, err := w.pods(ctx, selector)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range pods {
+		names = append(names, p.Name)
+	}
+	return w.remove(ctx, names)
+}
+
+func (w *Workbench) pods(ctx context.Context, selector string) ([]corev1.Pod, error) {
+	list, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ManagedByLabel + "=" + ManagedBy + "," + selector})
+	if err != nil {
+		return nil, fmt.Errorf("list pods of the workbench %s: %w", w.Namespace, err)
+	}
+	return list.Items, nil
+}
+
+// remove deletes pods side by side and waits until they are gone.
+func (w *Workbench) remove(ctx context.Context, names []string) error {
+	var g errgroup.Group
+	errs := make([]error, len(names))
+	for i, name := range names {
+		g.Go(func() error {
+			errs[i] = w.Client.DeletePod(ctx, w.Namespace, name)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errors.Join(errs...)
+}
