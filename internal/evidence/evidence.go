@@ -46,7 +46,7 @@ type Record struct {
 	ID        release.Digest   // of the signed envelope's bytes
 	Type      string           // predicate type
 	Subjects  []Subject        // at least one
-	Signer    string           // key id, see KeyID in package ledger
+	Signer    string           // id of the key, see KeyID
 	Time      time.Time        // the signer's claim
 	Heads     []release.Digest // what its writer saw: ids of records nobody had named as a head yet
 	Predicate json.RawMessage

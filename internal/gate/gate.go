@@ -33,16 +33,27 @@ type Input struct {
 
 	Evidence   []evidence.Record // every verified statement of the ledger
 	Rejected   []Rejected        // statements that count as absent
+	Missing    []release.Digest  // ids that somebody has seen in the ledger and that are not there: see View.Missing of package ledger
 	States     map[string]HubState
 	Roll       Roll
 	Production release.Digest // the release that production runs now, "" for none
 	Now        time.Time
 }
 
-// Rejected is a statement that could not be verified.
+// Rejected is a statement that could not be verified. What it claims is for people
+// to read: nothing is decided by it.
 type Rejected struct {
 	ID     release.Digest
-	Reason string
+	Reason string // one line
+
+	Type     string             // as claimed, "" when it could not be read
+	Subjects []evidence.Subject // as claimed
+	Signer   string             // key id, as claimed
+}
+
+// About says whether the statement claims to have that subject.
+func (r Rejected) About(kind string, d release.Digest) bool {
+	return evidence.Record{Subjects: r.Subjects}.About(kind, d)
 }
 
 // HubState is what a hub runs, read from its Helm record.
@@ -63,7 +74,7 @@ type Roll struct {
 
 // A Requirement is one thing that must hold.
 type Requirement struct {
-	Name     string // stable, kebab-case: "image-test", "approval", "signoff:ada"
+	Name     string // stable, kebab-case: "image-test", "canary:suite:hub", "approval", "signoff:ada"
 	Decision Decision
 	Reason   string           // one line for people
 	Command  string           // what would satisfy it, when something can

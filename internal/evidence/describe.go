@@ -1,0 +1,79 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Describe tells a record in one line for people. Text that others wrote is quoted,
+// so that it cannot pass for ours or move the terminal's cursor.
+func Describe(r Record) string {
+	text, err := describe(r)
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	return text
+}
+
+func describe(r Record) (string, error) {
+	switch r.Type {
+	case TestResultType:
+		p, err := Decode[TestResult](r)
+		if err != nil {
+			return "", err
+		}
+		where := ""
+		if p.Hub != "" {
+			where = " on " + p.Hub
+		}
+		text := fmt.Sprintf("suite %s%s: %s, %d checks", p.Suite, where, strings.ToLower(p.Result), len(p.Checks))
+		for _, c := range p.Checks {
+			if c.State == Failed {
+				return fmt.Sprintf("%s; %s: %q", text, c.Name, c.Message), nil
+			}
+		}
+		return text, nil
+	case BuildType:
+		p, err := Decode[Build](r)
+		return fmt.Sprintf("built %d images from commit %q", len(p.Images), p.Label), err
+	case ReleaseType:
+		p, err := Decode[Made](r)
+		return fmt.Sprintf("made from commit %q, %d commits since production", p.Label, len(p.Commits)), err
+	case ApprovalType:
+		p, err := Decode[Approval](r)
+		return noted(fmt.Sprintf("approved for %s", p.Tier), p.Note), err
+	case SignoffType:
+		p, err := Decode[Signoff](r)
+		text := fmt.Sprintf("sign-off by %q", p.User)
+		if p.Vouch != nil {
+			text += fmt.Sprintf(", vouched: %q", p.Vouch.Link)
+		}
+		return noted(text, p.Note), err
+	case VetoType:
+		p, err := Decode[Veto](r)
+		if p.Lifts != "" {
+			return "lifted veto " + p.Lifts.Short(), err
+		}
+		return fmt.Sprintf("vetoed: %q", p.Reason), err
+	case VersionType:
+		p, err := Decode[Version](r)
+		return "named " + p.Version, err
+	case DeploymentType:
+		p, err := Decode[Deployment](r)
+		return fmt.Sprintf("deployed to %s, revision %d", p.Hub, p.Revision), err
+	case PolicyType:
+		p, err := Decode[PolicyChange](r)
+		if p.Previous == "" {
+			return "first policy", err
+		}
+		return "proposed in place of policy " + p.Previous.Short(), err
+	}
+	return fmt.Sprintf("a statement of type %q", r.Type), nil
+}
+
+func noted(text, note string) string {
+	if note == "" {
+		return text
+	}
+	return fmt.Sprintf("%s: %q", text, note)
+}
