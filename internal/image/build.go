@@ -1,0 +1,146 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/release"
+)
+
+// Options of a build.
+type Options struct {
+	Registry string // images are pushed to REGISTRY/NAME
+	Images   config.Images
+	Source   string // folder with the sources: images.source, best as git.Export wrote it
+	Dir      string // folder that the files of images.secrets are relative to
+	BuildKit string // address of buildkitd; "" takes BUILDKIT_HOST, or buildctl's default
+	// Progress, which may be nil, is told of each step. It is called from several
+	// goroutines, one call at a time.
+	Progress func(Event)
+}
+
+// Build builds all images side by side and pushes them by digest, then writes
+// the digests of workers into the notebooks they belong to. No tag is touched:
+// that is for Tag, once the set has passed its test. The first image that fails
+// stops the others; the error is then a *BuildError.
+//
+// The build context of an image is the source folder. With `prepare` it is the
+// folder of its Dockerfile, with the named files of the source folder beside the
+// Dockerfile. An image with `from` finds that image, as it was just built, under
+// its plain name (FROM worker). `images.base`, when set, is the build argument
+// BASE unless `args` has one.
+func Build(ctx context.Context, o Options) (release.ImageSet, error) {
+	if err := o.check(); err != nil {
+		return release.ImageSet{}, err
+	}
+	b, err := newBuilder(ctx, &o)
+	if err != nil {
+		return release.ImageSet{}, err
+	}
+	defer b.close()
+
+	built, err := b.all(ctx)
+	if err != nil {
+		return release.ImageSet{}, err
+	}
+	set := maps.Clone(built)
+	for _, p := range o.Images.Pairs {
+		if p.Template == "" {
+			continue
+		}
+		d, err := SetWorker(ctx, Ref(o.Registry, p.Notebook, set[p.Notebook]), p.Template, Ref(o.Registry, p.Worker, built[p.Worker]))
+		if err != nil {
+			return release.ImageSet{}, fmt.Errorf("write the digest of %s into %s: %w", p.Worker, p.Notebook, err)
+		}
+		set[p.Notebook] = d
+	}
+	return release.ImageSet{Images: set}, nil
+}
+
+// all builds every image, each as soon as the one it is built on is there.
+func (b *builder) all(ctx context.Context) (map[string]release.Digest, error) {
+	done := map[string]chan struct{}{}
+	digests := map[string]*release.Digest{}
+	for name := range b.Images.Build {
+		done[name] = make(chan struct{})
+		digests[name] = new(release.Digest)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for name, spec := range b.Images.Build {
+		g.Go(func() error {
+			base := ""
+			if spec.From != "" {
+				select {
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-done[spec.From]:
+				}
+				base = Ref(b.Registry, spec.From, *digests[spec.From])
+			}
+			d, err := b.one(ctx, name, spec, base)
+			if err != nil {
+				return err
+			}
+			*digests[name] = d
+			close(done[name])
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	set := map[string]release.Digest{}
+	for name, d := range digests {
+		set[name] = *d
+	}
+	return set, nil
+}
+
+// check finds what would make a build hang or read outside its folder; what else
+// may be wrong with a configuration is for package config to say.
+func (o *Options) check() error {
+	if len(o.Images.Build) == 0 {
+		return errors.New("images.build in gauntlet.yaml names no image: there is nothing to build")
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Images.Build)) {
+		spec := o.Images.Build[name]
+		for _, p := range append([]string{spec.Dockerfile}, spec.Prepare...) {
+			if !filepath.IsLocal(p) {
+				return fmt.Errorf("images.build.%s in gauntlet.yaml: %q is not inside the source folder", name, p)
+			}
+			if _, err := os.Stat(filepath.Join(o.Source, p)); err != nil {
+				return fmt.Errorf("images.build.%s in gauntlet.yaml: %s is not in the source folder %s (is it committed?)", name, p, o.Images.Source)
+			}
+		}
+		chain := []string{name}
+		for at := spec.From; at != ""; at = o.Images.Build[at].From {
+			if _, ok := o.Images.Build[at]; !ok {
+				return fmt.Errorf("images.build.%s in gauntlet.yaml: from names %q, which is no image of images.build", chain[len(chain)-1], at)
+			}
+			if slices.Contains(chain, at) {
+				return fmt.Errorf("images.build.%s in gauntlet.yaml is built on itself: %s", name, strings.Join(append(chain, at), " from "))
+			}
+			chain = append(chain, at)
+		}
+	}
+	for _, p := range o.Images.Pairs {
+		for _, name := range []string{p.Notebook, p.Worker} {
+			if _, ok := o.Images.Build[name]; !ok {
+				return fmt.Errorf("images.pairs in gauntlet.yaml names %q, which is no image of images.build", name)
+			}
+		}
+		if p.Template != "" && p.Notebook == p.Worker {
+			return fmt.Errorf("images.pairs in gauntlet.yaml: %s cannot hold its own digest: leave out template when notebook and worker are one image", p.Notebook)
+		}
+	}
+	return nil
+}

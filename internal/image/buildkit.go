@@ -1,0 +1,219 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	dockerconfig "github.com/docker/cli/cli/config"
+	"github.com/moby/buildkit/client"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod://
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer" // podman-container://
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/tonistiigi/fsutil"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/release"
+)
+
+// helloTimeout bounds the first word with buildkitd.
+const helloTimeout = 15 * time.Second
+
+// A builder builds images on one buildkitd.
+type builder struct {
+	*Options
+	client  *client.Client
+	secrets []secretsprovider.Source
+	auth    session.Attachable
+
+	mu sync.Mutex // around Progress
+}
+
+func newBuilder(ctx context.Context, o *Options) (*builder, error) {
+	addr := o.BuildKit
+	if addr == "" {
+		addr = os.Getenv("BUILDKIT_HOST")
+	}
+	c, err := client.New(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("reach BuildKit at %q (environment variable BUILDKIT_HOST): %w", addr, err)
+	}
+	b := &builder{Options: o, client: c}
+	hello, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	if _, err := c.Info(hello); err != nil {
+		b.close()
+		if addr == "" {
+			addr = "its default address"
+		}
+		return nil, fmt.Errorf("BuildKit does not answer at %s: start buildkitd, or set BUILDKIT_HOST to where one runs: %w", addr, err)
+	}
+	for _, s := range o.Images.Secrets {
+		path := s.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(o.Dir, path)
+		}
+		b.secrets = append(b.secrets, secretsprovider.Source{ID: s.ID, FilePath: path})
+	}
+	docker, err := dockerconfig.Load(dockerconfig.Dir())
+	if err != nil {
+		b.close()
+		return nil, fmt.Errorf("read the logins that docker keeps: %w", err)
+	}
+	b.auth = authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
+		AuthConfigProvider: authprovider.LoadAuthConfig(docker),
+	})
+	return b, nil
+}
+
+func (b *builder) close() { _ = b.client.Close() }
+
+// one builds and pushes one image; base is the reference of the image of the set
+// it is built on, if any.
+func (b *builder) one(ctx context.Context, name string, spec config.Build, base string) (release.Digest, error) {
+	dir, dockerfile, cleanup, err := buildContext(b.Source, spec)
+	if err != nil {
+		return "", fmt.Errorf("image %s: %w", name, err)
+	}
+	defer cleanup()
+	files, err := fsutil.NewFS(dir)
+	if err != nil {
+		return "", fmt.Errorf("image %s: read the build context: %w", name, err)
+	}
+	secrets, err := secretsprovider.NewStore(b.secrets)
+	if err != nil {
+		return "", fmt.Errorf("image %s: read the files of images.secrets: %w", name, err)
+	}
+	attrs := map[string]string{"filename": dockerfile}
+	if b.Images.Base != "" {
+		attrs["build-arg:BASE"] = b.Images.Base
+	}
+	for k, v := range b.Images.Args {
+		attrs["build-arg:"+k] = v
+	}
+	if base != "" {
+		attrs["context:"+spec.From] = "docker-image://" + base
+	}
+
+	p := newProgress(name, b.event)
+	status := make(chan *client.SolveStatus)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for s := range status { // Solve closes it
+			p.update(s)
+		}
+	}()
+	res, err := b.client.Solve(ctx, nil, client.SolveOpt{
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: attrs,
+		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		Session:       []session.Attachable{b.auth, secretsprovider.NewSecretProvider(secrets)},
+		Exports: []client.ExportEntry{{
+			Type: client.ExporterImage,
+			Attrs: map[string]string{
+				"name":           b.Registry + "/" + name,
+				"push":           "true",
+				"push-by-digest": "true",
+				"oci-mediatypes": "true",
+				"compression":    "zstd",
+			},
+		}},
+	}, status)
+	<-read
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", p.failure(spec.Dockerfile, err)
+	}
+	d, err := release.ParseDigest(res.ExporterResponse["containerimage.digest"])
+	if err != nil {
+		return "", fmt.Errorf("image %s: BuildKit pushed it and told no digest: %w", name, err)
+	}
+	if base != "" {
+		if err := builtOn(ctx, Ref(b.Registry, name, d), base); err != nil {
+			return "", fmt.Errorf("image %s: %s has `from: %s` in gauntlet.yaml, but its Dockerfile does not build on it (begin its last stage with FROM %s): %w",
+				name, name, spec.From, spec.From, err)
+		}
+	}
+	b.event(Event{Image: name, Step: "pushed " + d.Short(), State: StepDone, Elapsed: p.elapsed()})
+	return d, nil
+}
+
+func (b *builder) event(e Event) {
+	if b.Progress == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Progress(e)
+}
+
+// buildContext is the folder a build sees, and its Dockerfile's path in there.
+func buildContext(source string, spec config.Build) (dir, dockerfile string, cleanup func(), err error) {
+	if len(spec.Prepare) == 0 {
+		return source, filepath.ToSlash(spec.Dockerfile), func() {}, nil
+	}
+	dir, err = os.MkdirTemp("", "gauntlet-context-")
+	if err != nil {
+		return "", "", nil, fmt.Errorf("make a folder for the build context: %w", err)
+	}
+	cleanup = func() { _ = os.RemoveAll(dir) }
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(source, filepath.Dir(spec.Dockerfile)))); err != nil {
+		cleanup()
+		return "", "", nil, fmt.Errorf("copy the folder of %s: %w", spec.Dockerfile, err)
+	}
+	for _, f := range spec.Prepare {
+		if err := copyFile(filepath.Join(source, f), filepath.Join(dir, filepath.Base(f))); err != nil {
+			cleanup()
+			return "", "", nil, fmt.Errorf("copy %s beside %s: %w", f, spec.Dockerfile, err)
+		}
+	}
+	return dir, filepath.Base(spec.Dockerfile), cleanup, nil
+}
+
+func copyFile(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, data, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return os.Chmod(to, info.Mode().Perm()) // also when the folder had one of that name
+}
+
+// builtOn checks that an image begins with all layers of another.
+func builtOn(ctx context.Context, ref, base string) error {
+	var diffs [2][]string
+	for i, r := range []string{base, ref} {
+		_, img, err := open(ctx, r)
+		if err != nil {
+			return err
+		}
+		cfg, err := img.ConfigFile()
+		if err != nil {
+			return err
+		}
+		for _, h := range cfg.RootFS.DiffIDs {
+			diffs[i] = append(diffs[i], h.String())
+		}
+	}
+	for i, h := range diffs[0] {
+		if i >= len(diffs[1]) || diffs[1][i] != h {
+			return fmt.Errorf("layer %d of %d differs", i+1, len(diffs[0]))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package image
+
+import (
+	"cmp"
+
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/opencontainers/go-digest"
+
+	"gauntlet/internal/kube"
+)
+
+// States of a build step.
+const (
+	StepStarted = "started"
+	StepDone    = "done"
+	StepCached  = "cached"
+	StepFailed  = "failed"
+)
+
+// An Event is one step of a build that began or ended.
+type Event struct {
+	Image   string
+	Step    string // "[3/7] RUN ./install.sh", on one line
+	State   string
+	Elapsed time.Duration // of the step; zero when it began
+}
+
+func (e Event) String() string {
+	switch {
+	case e.State == StepDone && e.Elapsed > 0:
+		return fmt.Sprintf("%s: %s (%s)", e.Image, e.Step, e.Elapsed.Round(100*time.Millisecond))
+	case e.State == StepDone:
+		return fmt.Sprintf("%s: %s", e.Image, e.Step)
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Image, e.Step, e.State)
+}
+
+// A BuildError is an image that could not be built or pushed.
+type BuildError struct {
+	Image       string
+	Where       string   // "worker/Dockerfile:12", or the Dockerfile alone
+	Instruction string   // what failed, when a step did
+	Output      []string // the last lines it printed
+	Err         error
+}
+
+// Error is a line with the cause, and the step's last lines below it.
+func (e *BuildError) Error() string {
+	s := fmt.Sprintf("image %s, %s", e.Image, e.Where)
+	if e.Instruction != "" {
+		s += ": " + kube.OneLine(e.Instruction)
+	}
+	s += ": " + reason(e.Err)
+	if line := kube.Salient(strings.Join(e.Output, "\n")); line != "" {
+		s += ": " + line
+	}
+	for _, l := range e.Output {
+		s += "\n    " + l
+	}
+	return s
+}
+
+func (e *BuildError) Unwrap() error { return e.Err }
+
+var exitCode = regexp.MustCompile(`did not complete successfully: (.*)$`)
+
+// reason is BuildKit's error without what the instruction says already.
+func reason(err error) string {
+	s := kube.OneLine(strings.TrimPrefix(err.Error(), "failed to solve: "))
+	if m := exitCode.FindStringSubmatch(s); m != nil {
+		return m[1]
+	}
+	return s
+}
+
+// outputLines is how much of a failed step's output is shown.
+const outputLines = 20
+
+// progress follows one build.
+type progress struct {
+	image string
+	tell  func(Event)
+	start time.Time
+	steps map[digest.Digest]*step
+	order int
+}
+
+type step struct {
+	name           string
+	order          int
+	started, ended bool
+	failed         string
+	output         []string
+	partial        string // the last line, not ended yet
+}
+
+func newProgress(image string, tell func(Event)) *progress {
+	return &progress{image: image, tell: tell, start: time.Now(), steps: map[digest.Digest]*step{}}
+}
+
+func (p *progress) elapsed() time.Duration { return time.Since(p.start) }
+
+func (p *progress) step(d digest.Digest) *step {
+	s := p.steps[d]
+	if s == nil {
+		s = &step{order: p.order}
+		p.order++
+		p.steps[d] = s
+	}
+	return s
+}
+
+func (p *progress) update(st *client.SolveStatus) {
+	for _, v := range st.Vertexes {
+		s := p.step(v.Digest)
+		s.name = v.Name
+		e := Event{Image: p.image, Step: kube.OneLine(v.Name)}
+		quiet := strings.HasPrefix(v.Name, "[internal]") || strings.HasPrefix(v.Name, "[auth]")
+		if v.Started != nil && !s.started {
+			s.started = true
+			e.State = StepStarted
+			if !quiet && v.Completed == nil {
+				p.tell(e)
+			}
+		}
+		if v.Completed == nil || s.ended {
+			continue
+		}
+		s.ended, s.failed = true, v.Error
+		if v.Started != nil {
+			e.Elapsed = v.Completed.Sub(*v.Started)
+		}
+		switch {
+		case v.Error != "":
+			e.State = StepFailed
+		case v.Cached:
+			e.State = StepCached
+		default:
+			e.State = StepDone
+		}
+		if !quiet {
+			p.tell(e)
+		}
+	}
+	for _, l := range st.Logs {
+		p.step(l.Vertex).write(string(l.Data))
+	}
+}
+
+func (s *step) write(data string) {
+	lines := strings.Split(s.partial+data, "\n")
+	s.partial = lines[len(lines)-1]
+	for _, l := range lines[:len(lines)-1] {
+		// A progress bar rewrites its line: the last state is the one that counts.
+		if i := strings.LastIndexByte(strings.TrimRight(l, "\r"), '\r'); i >= 0 {
+			l = l[i+1:]
+		}
+		if l = kube.OneLine(l); l != "" {
+			s.output = append(s.output, l)
+		}
+	}
+	if n := len(s.output); n > outputLines {
+		s.output = slices.Clone(s.output[n-outputLines:])
+	}
+}
+
+// failure is the build's error with the step that failed and what it said.
+func (p *progress) failure(dockerfile string, err error) error {
+	e := &BuildError{Image: p.image, Where: dockerfile, Err: err}
+	for _, src := range errdefs.Sources(err) {
+		if len(src.Ranges) > 0 && src.Ranges[0].GetStart().GetLine() > 0 {
+			e.Where = fmt.Sprintf("%s:%d", dockerfile, src.Ranges[0].GetStart().GetLine())
+		}
+	}
+	var failed []*step
+	for _, s := range p.steps {
+		// A step that another's failure stopped has "context canceled" for its error.
+		if s.failed != "" && !strings.Contains(s.failed, "context canceled") {
+			failed = append(failed, s)
+		}
+	}
+	if len(failed) > 0 {
+		s := slices.MinFunc(failed, func(a, b *step) int { return cmp.Compare(a.order, b.order) })
+		s.write("\n")
+		e.Instruction, e.Output = s.name, s.output
+	}
+	return e
+}
