@@ -87,3 +87,47 @@ type Verdict struct {
 	Decision     Decision
 	Requirements []Requirement // at least one
 }
+
+// Evaluate judges whether the release may enter the tier, at the hub when the input
+// names one. It holds nothing back: every requirement is in the verdict, met or not.
+func Evaluate(in Input) Verdict {
+	f := gather(in)
+	i, refused := f.target()
+	if len(refused) > 0 {
+		return verdict(refused)
+	}
+	rs := []Requirement{f.ledgerComplete()}
+	rs = append(rs, f.clockSkew()...)
+	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto())
+	for j, t := range in.Policy.Tiers[:i] {
+		rs = append(rs, f.passedTier(t, j == i-1)...)
+	}
+	asked := in.Policy.Tiers[i]
+	rs = append(rs, f.approval(asked)...)
+	if i > 0 {
+		rs = append(rs, f.signoffs(in.Policy.Tiers[i-1])...)
+	}
+	rs = append(rs, f.version(asked)...)
+	rs = append(rs, f.order(asked)...)
+	return verdict(rs)
+}
+
+// verdict is the worst of the requirements; none at all is a refusal.
+func verdict(rs []Requirement) Verdict {
+	v := Verdict{Decision: Allow, Requirements: rs}
+	if len(rs) == 0 {
+		v.Decision = Deny
+	}
+	for _, r := range rs {
+		v.Decision = worse(v.Decision, r.Decision)
+	}
+	return v
+}
+
+func worse(a, b Decision) Decision {
+	rank := map[Decision]int{Allow: 1, Wait: 2, Deny: 3}
+	if rank[b] == 0 || rank[b] > rank[a] {
+		return b
+	}
+	return a
+}

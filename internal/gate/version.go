@@ -1,0 +1,72 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/release"
+)
+
+// version: the release bears a semantic version that no other release ever bore and
+// that is newer than production's.
+func (f *facts) version(t config.Tier) []Requirement {
+	if t.Version == "" {
+		return nil
+	}
+	current, hasCurrent := f.productionVersion()
+	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet version %s %s", next(current), f.ID.Short())}
+	if t.Version != "semver" {
+		r.Command = ""
+		r.Reason = fmt.Sprintf("the policy asks for a version of a kind that is not known: %q", t.Version)
+		return []Requirement{r}
+	}
+	v, ok := newest(f.versions, evidence.Release, f.ID)
+	if !ok {
+		r.Decision = Wait
+		r.Reason = "it bears no version yet" + f.ignored(evidence.VersionType, evidence.Release, f.ID)
+		return []Requirement{r}
+	}
+	r.Evidence = ids(v)
+	parsed, err := release.ParseVersion(v.what.Version)
+	if err != nil {
+		r.Reason = err.Error()
+		return []Requirement{r}
+	}
+	other := slices.IndexFunc(f.versions, func(o said[evidence.Version]) bool {
+		return o.what.Version == v.what.Version && !o.About(evidence.Release, f.ID)
+	})
+	switch {
+	case other >= 0:
+		r.Reason = fmt.Sprintf("version %s is also that of release %s: a version names one release", v.what.Version, f.versions[other].Subjects[0].Digest.Short())
+	case hasCurrent && f.ID != f.Production && !parsed.Newer(current):
+		r.Reason = fmt.Sprintf("version %s is not newer than %s, which production runs", v.what.Version, current)
+	default:
+		r.Decision, r.Command, r.Since = Allow, "", v.Time
+		r.Reason = "version " + v.what.Version
+	}
+	return []Requirement{r}
+}
+
+// productionVersion is the version of the release that production runs.
+func (f *facts) productionVersion() (release.Version, bool) {
+	if f.Production == "" {
+		return release.Version{}, false
+	}
+	v, ok := newest(f.versions, evidence.Release, f.Production)
+	if !ok {
+		return release.Version{}, false
+	}
+	parsed, err := release.ParseVersion(v.what.Version)
+	return parsed, err == nil
+}
+
+// next proposes a version: the next minor one.
+func next(v release.Version) string {
+	var major, minor int
+	if _, err := fmt.Sscanf(v.String(), "v%d.%d.", &major, &minor); err != nil {
+		return "v1.0.0"
+	}
+	return fmt.Sprintf("v%d.%d.0", major, minor+1)
+}
