@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gauntlet/internal/config"
@@ -110,6 +111,10 @@ func (f *facts) tierStep(t config.Tier, earlier string) Step {
 	if len(s.Reasons) == 0 {
 		return s
 	}
+	if len(s.Hubs) == 0 {
+		s.State = Blocked
+		return s
+	}
 	if begun {
 		switch {
 		case machines == Deny:
@@ -152,15 +157,29 @@ func (f *facts) entry(t config.Tier, s Step, earlier string) Step {
 		s.Reasons = []string{"comes after " + earlier}
 	case v.Decision == Allow:
 		s.State, s.Command = Todo, fmt.Sprintf("gauntlet run --to %s", t.Name)
-	case v.Decision == Wait:
-		s.State = Waiting
-		s.add(v.Requirements)
 	default:
-		s.State = Blocked
+		s.State = unmet(v.Requirements)
 		s.add(v.Requirements)
 	}
 	s.Since, s.Evidence = time.Time{}, nil
 	return s
+}
+
+// unmet is where a tier stands whose gate holds it back and that is next.
+func unmet(rs []Requirement) State {
+	state := Todo
+	for _, r := range rs {
+		switch {
+		case r.Decision == Allow:
+		case r.Name == "render" && r.Decision == Deny:
+			return Failed
+		case r.Decision == Deny:
+			state = Blocked
+		case state == Todo && (r.Name == "approval" || r.Name == "version" || strings.HasPrefix(r.Name, "signoff")):
+			state = Waiting
+		}
+	}
+	return state
 }
 
 // hubLine is what has been shown on a hub, in one line, and whether the release was

@@ -189,19 +189,28 @@ func (f *facts) hubsOf(t config.Tier) []string {
 	return hubs
 }
 
-// best is the hub that has come furthest, where one is enough.
+// best is the hub that has come furthest, where one is enough: one that passed,
+// else one that is on its way, else one that failed, else one that was not begun.
 func best(each [][]Requirement) []Requirement {
 	score := func(rs []Requirement) int {
-		n := 0
+		met := 0
 		for _, r := range rs {
 			if r.Decision == Allow {
-				n++
+				met++
 			}
 		}
-		if verdict(rs).Decision == Deny {
-			n -= len(rs) + 1
+		begun, rank := rs[0].Decision == Allow, 0
+		switch decision := verdict(rs).Decision; {
+		case decision == Allow:
+			rank = 4
+		case decision == Wait && begun:
+			rank = 3
+		case begun:
+			rank = 2
+		case decision == Wait:
+			rank = 1
 		}
-		return n
+		return rank*(len(rs)+1) + met
 	}
 	return slices.MaxFunc(each, func(a, b []Requirement) int { return score(a) - score(b) })
 }
