@@ -1,0 +1,59 @@
+# make demo    one command on a fresh machine: a real release walks to production
+# make test    everything once: unit, command line, end-to-end on the lab
+# make help    the other targets
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GAUNTLET := bin/gauntlet
+LAB := bin/lab
+
+.PHONY: help build demo test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: $(LAB) $(GAUNTLET) ## compile bin/gauntlet and bin/lab
+
+$(LAB): FORCE
+	@go build -o $@ ./cmd/lab
+
+$(GAUNTLET): FORCE
+	@test -e $@ || echo "==> compiling gauntlet (about 4 min the first time, seconds after)"
+	@go build -o $@ ./cmd/gauntlet
+
+demo: $(LAB) ## bring the lab up and walk a release to production
+	@$(LAB) up
+	@$(MAKE) --no-print-directory $(GAUNTLET)
+	@$(GAUNTLET) demo
+
+lab-up: $(LAB) ## three Kubernetes clusters, a registry and a builder on this machine
+	@$(LAB) up
+
+lab-down: $(LAB) ## stop the lab and leave nothing behind
+	@$(LAB) down
+
+lab-status: $(LAB) ## what of the lab is up
+	@$(LAB) status
+
+vet: ## go vet and gofmt
+	@test -z "$$(gofmt -l cmd internal lab e2e bench 2>/dev/null | tee /dev/stderr)"
+	go vet ./...
+
+test-unit: vet ## unit tests and command line scripts
+	go test ./cmd/... ./internal/... ./lab/...
+
+test-e2e: $(LAB) $(GAUNTLET) ## end-to-end on the lab
+	go test -count=1 -timeout 60m -v ./e2e/...
+
+test: ## everything once
+	@echo "==> the lab first: its programs take longest to compile"
+	@$(MAKE) --no-print-directory $(LAB)
+	@$(LAB) up || [ "$${CI:-}" = "" ]
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-e2e
+
+clean: ## remove what was compiled here (the lab keeps its own: make lab-down)
+	rm -rf bin
+
+FORCE:

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"gauntlet/internal/gate"
+)
+
+// changes makes a change to the values and then one to the user list.
+func changes(t *testing.T) {
+	s := newSmall(t, "changes", 30117)
+	s.another("far", "production", "jupyter-config.yml")
+	s.replace("policy.yaml", "suites: [hub]}", "suites: [hub], signoff: {of: people, require: all}}")
+	s.write("policy.yaml", s.text("policy.yaml")+fmt.Sprintf("  linus: {roles: [user], key: %q}\n", demoKey(t, "linus").Public()))
+	s.begin()
+	s.borrow()
+	s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
+	first := statusOf(s.team)
+	s.gauntlet(0, "signoff", first.Release.Short(), "--key", "linus")
+
+	t.Run("a user list voids no sign-off", func(t *testing.T) {
+		s.set("jupyter-config.yml", map[string]any{"jupyterhub.auth.whitelist.users": []any{"linus", "barbara"}})
+		s.commit("Let barbara in")
+		s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
+		st := statusOf(s.team)
+		if st.Release == first.Release {
+			t.Fatal("another user list is no other release")
+		}
+		v := read[gate.Verdict](t, s.try(nil, "deploy", st.Release.Short(), "far", "--check", "-o", "json"))
+		if r := requirement(t, v, "signoff:linus"); r.Decision != gate.Allow {
+			t.Errorf("the sign-off no longer holds: %s", r.Reason)
+		}
+		if got, want := s.count(), (map[string]int{"image PASSED": 1, "pairing PASSED": 1, "render PASSED": 2}); !covers(got, want) {
+			t.Errorf("the ledger shows %v, expected %v", got, want)
+		}
+	})
+	t.Run("a value reuses images and pairing and redoes the rest", func(t *testing.T) {
+		before := s.count()
+		s.set("jupyter-config.yml", map[string]any{"jupyterhub.singleuser.storage.capacity": "300Mi"})
+		s.commit("Give homes more room")
+		s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
+		after := s.count()
+		for what, more := range map[string]int{"image PASSED": 0, "pairing PASSED": 0, "render PASSED": 1, "hub PASSED": 1, "deployment": 1} {
+			if after[what] != before[what]+more {
+				t.Errorf("%s: %d before and %d after, expected %d more", what, before[what], after[what], more)
+			}
+		}
+		st := statusOf(s.team)
+		v := read[gate.Verdict](t, s.try(nil, "deploy", st.Release.Short(), "far", "--check", "-o", "json"))
+		if r := requirement(t, v, "signoff:linus"); r.Decision == gate.Allow {
+			t.Error("a sign-off of other values counts")
+		}
+	})
+}
+
+func covers(got, want map[string]int) bool {
+	for k, n := range want {
+		if got[k] != n {
+			return false
+		}
+	}
+	return true
+}
+
+// count counts what the platform's ledger shows.
+func (s *small) count() map[string]int {
+	n := map[string]int{}
+	for _, what := range s.shown() {
+		n[what]++
+	}
+	return n
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gauntlet/internal/release"
+)
+
+func (a *app) buildCmd() *cobra.Command {
+	var write bool
+	c := &cobra.Command{
+		Use:   "build",
+		Short: "Build and test the images of this commit",
+		Long: `Builds the images of the configuration from the image source's newest commit, in
+parallel, pushes them by digest, writes the worker's digest into the notebook's
+worker template, and tests each. The commit's tag appears only once all have
+passed. Images that were built from the same source before are not built again.
+
+With --write the tag is also written into every values file that asks for one, and
+only there: comments and layout stay.`,
+		Example: `  gauntlet build --key ci
+  gauntlet build --key ci --write && git commit -am "Ask for the new images"
+  gauntlet build -o json`,
+		Args: args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			set, label, err := w.Build(c.Context())
+			if err != nil {
+				return err
+			}
+			var written []string
+			if write {
+				if written, err = w.WriteTag(label); err != nil {
+					return err
+				}
+			}
+			type result struct {
+				ImageSet release.Digest            `json:"imageSet"`
+				Tag      string                    `json:"tag"`
+				Images   map[string]release.Digest `json:"images"`
+				Written  []string                  `json:"written,omitempty"`
+			}
+			return a.print(result{set.Digest(), label, set.Images, written}, func() {
+				fmt.Fprintf(a.out, "image set %s, tag %s\n", set.Digest().Short(), label)
+				for _, n := range sortedKeys(set.Images) {
+					fmt.Fprintf(a.out, "  %-10s %s/%s@%s\n", n, w.Platform.Registry, n, set.Images[n])
+				}
+				if len(written) > 0 {
+					fmt.Fprintf(a.out, "asked for in %s: commit that\n", strings.Join(written, ", "))
+				}
+			})
+		},
+	}
+	c.Flags().BoolVar(&write, "write", false, "write the tag into the values files")
+	return c
+}

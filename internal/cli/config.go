@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) configCmd() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Check the configuration"}
+	c.AddCommand(&cobra.Command{
+		Use:   "check",
+		Short: "Report every mistake in gauntlet.yaml, the policy and the values files",
+		Long: `Reads gauntlet.yaml, the policy, the values files of every hub and the chart, and
+reports all mistakes at once: file:line:column, the cause, and what fixes it.
+Nothing is contacted.`,
+		Example: `  gauntlet config check
+  gauntlet config check -f deployments/gauntlet.yaml`,
+		Args: args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			if err := w.ConfigCheck(c.Context()); err != nil {
+				return err
+			}
+			return a.say(fmt.Sprintf("%s is right: %d images, %d hubs", a.file, len(w.Platform.Images.Build), len(w.Platform.Hubs)), nil)
+		},
+	})
+	return c
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gauntlet/internal/pipeline"
+)
+
+func (a *app) deployCmd() *cobra.Command {
+	var check bool
+	c := &cobra.Command{
+		Use:   "deploy RELEASE HUB",
+		Short: "Bring one hub to a release, when the gate allows it",
+		Long: `Asks the gate of the hub's tier and, when it allows, deploys the release to the
+hub and runs the tier's suites on it. A hub that runs it already is left alone.
+
+Exit codes: 0 the hub runs it and passed; 1 it failed; 2 wrong input; 3 people or
+time are waited for; 4 the gate denies.`,
+		Example: `  gauntlet deploy 3f2a9c test2 --key ci
+  gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else`,
+		Args:              args("RELEASE", "HUB"),
+		ValidArgsFunction: a.completeDeploy,
+		RunE: func(c *cobra.Command, names []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			if check {
+				return a.ask(c.Context(), w, names[0], names[1])
+			}
+			if err := w.Deploy(c.Context(), names[0], names[1]); err != nil {
+				return a.verdict(err)
+			}
+			return a.say(fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0]), nil)
+		},
+	}
+	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
+	return c
+}
+
+// ask prints every requirement of a hub's gate, met or not.
+func (a *app) ask(ctx context.Context, w *pipeline.Workspace, ref, hub string) error {
+	v, err := w.Ask(ctx, ref, hub)
+	var pending *pipeline.PendingError
+	var denied *pipeline.DeniedError
+	if err != nil && !errors.As(err, &pending) && !errors.As(err, &denied) {
+		return err
+	}
+	if perr := a.print(v, func() {
+		fmt.Fprintf(a.out, "%s: %s\n", hub, v.Decision)
+		drawRequirements(a.out, v)
+	}); perr != nil {
+		return perr
+	}
+	return err
+}

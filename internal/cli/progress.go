@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"gauntlet/internal/pipeline"
+)
+
+// progress prints events as they come: a line each for people, or a JSON object a
+// line. They go to standard error, so that standard output holds the result alone.
+type progress struct {
+	mu    sync.Mutex
+	out   io.Writer
+	json  bool
+	style style
+	start time.Time
+	last  map[string]time.Time // when a step last told its progress
+}
+
+func (a *app) progress() *progress {
+	return &progress{out: a.err, json: a.format == "json", style: styleOf(a.err), start: time.Now(), last: map[string]time.Time{}}
+}
+
+// often is how far apart the lines of one item's progress are.
+const often = time.Second
+
+// Event prints one event.
+func (p *progress) Event(e pipeline.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.json {
+		_ = json.NewEncoder(p.out).Encode(e)
+		return
+	}
+	key := e.Step + "/" + e.Hub + "/" + e.Item
+	if e.State == pipeline.Progress {
+		if t, ok := p.last[key]; ok && e.Time.Sub(t) < often {
+			return
+		}
+		p.last[key] = e.Time
+	}
+	where := e.Step
+	if e.Hub != "" {
+		where += " " + e.Hub
+	}
+	text := plain(e.Text)
+	if e.Item != "" {
+		text = plain(e.Item) + ": " + text
+		if e.Text == "" {
+			text = plain(e.Item)
+		}
+	}
+	fmt.Fprintf(p.out, "%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", where)), text)
+}
+
+func (p *progress) mark(state string) string {
+	switch state {
+	case pipeline.Passed:
+		return p.style.green("✓")
+	case pipeline.Reused:
+		return p.style.green("=")
+	case pipeline.Warned:
+		return p.style.yellow("!")
+	case pipeline.Failed:
+		return p.style.red("✗")
+	case pipeline.Started:
+		return p.style.cyan(">")
+	}
+	return p.style.dim("·")
+}
+
+// clock is a duration as m:ss.
+func clock(d time.Duration) string {
+	s := int(d.Seconds())
+	return fmt.Sprintf("%3d:%02d", s/60, s%60)
+}

@@ -1,0 +1,145 @@
+// Package cli is gauntlet's command line: one file a command, flags and words, no
+// logic of its own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"gauntlet/internal/cli/exit"
+	"gauntlet/internal/pipeline"
+)
+
+// app is what every command shares.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	file     string // gauntlet.yaml
+	key      string // name or path of the signing key
+	format   string // "text" or "json"
+}
+
+// Main runs the command line and returns its exit code.
+func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
+	a := &app{in: in, out: out, err: errw}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := root.ExecuteContext(ctx)
+	return a.report(ctx, err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gauntlet",
+		Short: "Carry a change to a JupyterHub and Dask platform from commit to production",
+		Long: `Gauntlet carries a change (images, chart or values) to a JupyterHub and Dask
+platform from commit to production over several hubs, and lets nothing skip a
+step: image build test, image pairing test, bleeding-edge, canary, production.
+
+What was tested, who approved and what runs is kept as signed statements in an
+OCI registry. A gate reads them before every deploy and says allow, wait or deny,
+always with its reasons and the command that would satisfy each.`,
+		Example: `  gauntlet run --to bleeding-edge    build, test, pair and deploy to the test hubs
+  gauntlet status                    the ladder of the newest release
+  gauntlet approve 3f2a9c canary     a board member's word
+  gauntlet run                       go on as far as the gates allow`,
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.format != "text" && a.format != "json" {
+				return usagef("-o %s: the formats are text and json", a.format)
+			}
+			return nil
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.file, "file", "f", "gauntlet.yaml", "the platform's configuration")
+	f.StringVar(&a.key, "key", os.Getenv("GAUNTLET_KEY"), "signing key: a name of `gauntlet key new` or a file (default $GAUNTLET_KEY)")
+	f.StringVarP(&a.format, "output", "o", "text", "output format: text or json")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%v\n  see: %s --help", err, c.CommandPath()) })
+	root.AddCommand(
+		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
+		a.versionCmd(), a.deployCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
+	)
+	return root
+}
+
+// usageError is a wrong command line: nothing was tried.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// args checks the number of arguments and names the missing one.
+func args(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, got []string) error {
+		required := 0
+		for _, n := range names {
+			if n[0] != '[' {
+				required++
+			}
+		}
+		switch {
+		case len(got) < required:
+			return usagef("%s is missing\n  usage: %s", names[len(got)], c.UseLine())
+		case len(got) > len(names):
+			return usagef("%q is one argument too many\n  usage: %s", got[len(names)], c.UseLine())
+		}
+		return nil
+	}
+}
+
+// report prints an error the way its kind asks for and gives its exit code.
+func (a *app) report(ctx context.Context, err error) int {
+	var (
+		pending *pipeline.PendingError
+		denied  *pipeline.DeniedError
+		usage   *usageError
+		input   *pipeline.InputError
+	)
+	switch {
+	case err == nil:
+		return exit.OK
+	case errors.As(err, &pending):
+		return exit.Wait // its reasons are on the ladder or in the verdict already
+	case errors.As(err, &denied):
+		return exit.Denied
+	case ctx.Err() != nil:
+		fmt.Fprintln(a.err, "gauntlet: interrupted; nothing is lost: run the same command again and it goes on")
+		return exit.Failed
+	case errors.As(err, &usage), errors.As(err, &input):
+		fmt.Fprintf(a.err, "gauntlet: %v\n", err)
+		return exit.Usage
+	default:
+		fmt.Fprintf(a.err, "gauntlet: %v\n", err)
+		return exit.Failed
+	}
+}
+
+func version() string {
+	v, rev := "(devel)", ""
+	if bi, ok := debug.ReadBuildInfo(); ok {
+		if bi.Main.Version != "" {
+			v = bi.Main.Version
+		}
+		for _, s := range bi.Settings {
+			if s.Key == "vcs.revision" {
+				rev = " " + s.Value
+			}
+		}
+	}
+	return v + rev
+}

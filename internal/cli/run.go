@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gauntlet/internal/pipeline"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	var to string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Carry this commit as far as the gates allow",
+		Long: `Carries the commit of this checkout through the steps: build and test its images,
+prove that they pair, render every hub, then tier by tier: ask the gate, deploy,
+check. What the ledger shows as done is not done again, so the same command goes
+on after people have given their word, or after it was interrupted.
+
+Exit codes: 0 it got there; 1 a step failed; 2 the configuration or checkout is
+wrong; 3 it waits for people or time; 4 the gate denies.`,
+		Example: `  gauntlet run --to bleeding-edge --key ci
+  gauntlet run                             as far as the gates allow`,
+		Args: args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			id, err := w.Run(c.Context(), to)
+			if err != nil {
+				return a.verdict(a.withRelease(err, id.Short()))
+			}
+			return a.say(fmt.Sprintf("release %s has passed %s", id.Short(), passed(to)), nil)
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", "stop after this tier")
+	_ = c.RegisterFlagCompletionFunc("to", a.completeTiers)
+	return c
+}
+
+// withRelease tells, beside a failure, where the whole ladder can be seen.
+func (a *app) withRelease(err error, id string) error {
+	var step *pipeline.StepError
+	if id != "" && errors.As(err, &step) {
+		return fmt.Errorf("%w\n  the ladder: gauntlet status %s", err, id)
+	}
+	return err
+}
+
+func passed(to string) string {
+	if to == "" {
+		return "every tier"
+	}
+	return to
+}

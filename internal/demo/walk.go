@@ -1,0 +1,223 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"gauntlet/internal/cli/exit"
+	"gauntlet/internal/evidence"
+	"gauntlet/lab"
+)
+
+// walk carries the team's release to production.
+func (d *Demo) walk(ctx context.Context) error {
+	d.title("the board sets the policy, and every cluster pins it")
+	if err := d.run(ctx, exit.OK, "policy", "init", "--key", "ada"); err != nil {
+		return err
+	}
+	d.title("step 1: build and test the paired images, and ask for them in the values files")
+	if err := d.run(ctx, exit.OK, "build", "--write", "--key", "ci"); err != nil {
+		return err
+	}
+	if err := d.commit(ctx, "Ask for the new images"); err != nil {
+		return err
+	}
+	d.title("steps 2 and 3: pair the images, deploy to the test hubs")
+	if err := d.run(ctx, exit.OK, "run", "--to", "bleeding-edge", "--key", "ci"); err != nil {
+		return err
+	}
+	st, err := d.status(ctx)
+	if err != nil {
+		return err
+	}
+	r := st.short()
+	if err := d.run(ctx, exit.OK, "deploy", r, "test2", "--key", "ci"); err != nil {
+		return err
+	}
+	if !st.done("production") {
+		if err := d.untilProduction(ctx, r, st); err != nil {
+			return err
+		}
+	} else if err := d.run(ctx, exit.OK, "run", "--key", "ci"); err != nil {
+		return err
+	}
+	return d.finish(ctx, r)
+}
+
+// untilProduction shows production denied, then gives each missing word.
+func (d *Demo) untilProduction(ctx context.Context, r string, st ladder) error {
+	d.title("production is denied: nobody has approved or tried anything yet")
+	if err := d.runAny(ctx, []int{exit.Wait, exit.Denied}, "deploy", r, "compute", "--key", "ci"); err != nil {
+		return err
+	}
+	d.title("step 4: canary, after the board's approval; %s wrote the change and cannot give it", author)
+	if err := d.run(ctx, exit.Usage, "approve", r, "canary", "--key", author); err != nil {
+		return err
+	}
+	for _, who := range []string{"ada", "grace"} {
+		if err := d.run(ctx, exit.OK, "approve", r, "canary", "--key", who); err != nil {
+			return err
+		}
+	}
+	if err := d.runAny(ctx, []int{exit.Wait}, "run", "--key", "ci"); err != nil {
+		return err
+	}
+	d.title("every user tries the canary and signs off; for one, a board member vouches")
+	if err := d.run(ctx, exit.OK, "signoff", r, "--key", "linus"); err != nil {
+		return err
+	}
+	if err := d.run(ctx, exit.OK, "signoff", r, "--key", "ada", "--for", "barbara", "--link", "https://chat.pangeo.example/p/42"); err != nil {
+		return err
+	}
+	if err := d.runAny(ctx, []int{exit.Wait}, "run", "--key", "ci"); err != nil {
+		return err
+	}
+	d.title("step 5: production gets a version, never a commit")
+	if st.Version == "" {
+		v, err := d.nextVersion(ctx)
+		if err != nil {
+			return err
+		}
+		if err := d.run(ctx, exit.OK, "version", v, r, "--key", "ci"); err != nil {
+			return err
+		}
+	}
+	return d.run(ctx, exit.OK, "run", "--key", "ci")
+}
+
+// finish shows the ladder and how to look around, and holds the walk to its word.
+func (d *Demo) finish(ctx context.Context, r string) error {
+	d.title("the ladder of the release")
+	if err := d.run(ctx, exit.OK, "status", r); err != nil {
+		return err
+	}
+	st, err := d.status(ctx)
+	if err != nil {
+		return err
+	}
+	if len(st.Steps) == 0 {
+		return errors.New("the ladder is empty")
+	}
+	for _, s := range st.Steps {
+		if s.State != "done" {
+			return fmt.Errorf("step %s is %s, not done", s.Name, s.State)
+		}
+	}
+	fmt.Fprintf(d.opts.Out, `
+Look around (the lab stays up; make lab-down stops it):
+  eval "$(bin/lab env)"                             kubectl and the lab's addresses
+  kubectl --context production get pods -A
+  (cd %s && %s status)
+`, d.team(), d.opts.Gauntlet)
+	return nil
+}
+
+// run shows a gauntlet command, runs it in the team's repository, and checks its
+// exit code.
+func (d *Demo) run(ctx context.Context, want int, args ...string) error {
+	return d.runAny(ctx, []int{want}, args...)
+}
+
+func (d *Demo) runAny(ctx context.Context, want []int, args ...string) error {
+	fmt.Fprintf(d.opts.Out, "\n$ gauntlet %s\n", quoted(args))
+	code, err := d.exec(ctx, d.opts.Out, d.opts.Out, args...)
+	if err != nil {
+		return err
+	}
+	for _, w := range want {
+		if code == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("gauntlet %s: exit code %d, expected %v", quoted(args), code, want)
+}
+
+func (d *Demo) exec(ctx context.Context, out, errw io.Writer, args ...string) (int, error) {
+	cmd := exec.CommandContext(ctx, d.opts.Gauntlet, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.team(), d.env, out, errw
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up after itself
+	err := cmd.Run()
+	var exited *exec.ExitError
+	if errors.As(err, &exited) && ctx.Err() == nil {
+		return exited.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// ladder is what the demonstration reads of `gauntlet status -o json`.
+type ladder struct {
+	Release string `json:"release"`
+	Version string `json:"version"`
+	Steps   []struct {
+		Name  string `json:"name"`
+		State string `json:"state"`
+	} `json:"steps"`
+}
+
+func (l ladder) short() string { return strings.TrimPrefix(l.Release, "sha256:")[:12] }
+
+func (l ladder) done(step string) bool {
+	for _, s := range l.Steps {
+		if s.Name == step {
+			return s.State == "done"
+		}
+	}
+	return false
+}
+
+func (d *Demo) status(ctx context.Context) (ladder, error) {
+	var out, errs bytes.Buffer
+	var l ladder
+	code, err := d.exec(ctx, &out, &errs, "status", "-o", "json")
+	if err != nil || code != 0 {
+		return l, fmt.Errorf("gauntlet status: exit code %d: %w: %s", code, err, errs.Bytes())
+	}
+	if err := json.Unmarshal(out.Bytes(), &l); err != nil {
+		return l, fmt.Errorf("read what gauntlet status says: %w", err)
+	}
+	return l, nil
+}
+
+// quoted is a command line as one would type it.
+func quoted(args []string) string {
+	var out []string
+	for _, a := range args {
+		if strings.ContainsAny(a, " \"'") {
+			a = fmt.Sprintf("%q", a)
+		}
+		out = append(out, a)
+	}
+	return strings.Join(out, " ")
+}
+
+// nextVersion is the first minor version that no release bears yet.
+func (d *Demo) nextVersion(ctx context.Context) (string, error) {
+	var out, errs bytes.Buffer
+	code, err := d.exec(ctx, &out, &errs, "log", "-o", "json")
+	if err != nil || code != exit.OK {
+		return "", fmt.Errorf("gauntlet log: exit code %d: %w: %s", code, err, errs.Bytes())
+	}
+	var log struct {
+		Statements []struct {
+			Type      string           `json:"type"`
+			Predicate evidence.Version `json:"predicate"`
+		} `json:"statements"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &log); err != nil {
+		return "", fmt.Errorf("read what gauntlet log says: %w", err)
+	}
+	minor := 0
+	for _, s := range log.Statements {
+		if s.Type == evidence.VersionType {
+			minor++
+		}
+	}
+	return fmt.Sprintf("v1.%d.0", minor), nil
+}

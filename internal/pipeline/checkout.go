@@ -1,0 +1,209 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/git"
+	"gauntlet/internal/release"
+)
+
+// A checkout is what the working tree at a commit asks for: chart, values and the
+// images its hubs want.
+type checkout struct {
+	repo    *git.Repo // that holds gauntlet.yaml
+	commit  git.Commit
+	images  *git.Repo // that holds the image source
+	source  string    // folder of the image source
+	chart   []byte    // packaged
+	values  map[string]release.Values
+	secrets map[string][]release.File
+	request map[string]string // image to requested tag; "" asks for the images of this commit
+}
+
+// checkout reads the working tree. It reports every mistake it finds in the files
+// at once, and refuses a tree with changes that no commit holds: a release must be
+// one that somebody else can make again.
+func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
+	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
+	err := w.readFiles(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.repo, err = git.Open(ctx, w.Dir); err != nil {
+		return nil, &InputError{err}
+	}
+	c.source = w.path(w.Platform.Images.Source)
+	if c.images, err = git.Open(ctx, c.source); err != nil {
+		return nil, inputf("the image source: %w", err)
+	}
+	for _, d := range []struct {
+		repo *git.Repo
+		dir  string
+	}{{c.repo, w.Dir}, {c.images, c.source}} {
+		dirty, err := d.repo.Dirty(ctx, d.dir)
+		if err != nil {
+			return nil, err
+		}
+		if len(dirty) > 0 {
+			return nil, inputf("%s has changes that no commit holds (%s): commit them, so that the release can be made again from its commit",
+				d.dir, strings.Join(dirty, ", "))
+		}
+	}
+	if c.commit, err = c.repo.Head(ctx); err != nil {
+		return nil, &InputError{err}
+	}
+	return c, nil
+}
+
+// readFiles reads chart and values, and reports all that is wrong with them.
+func (w *Workspace) readFiles(c *checkout) error {
+	if err := errors.Join(w.readValues(c), w.checkSync(), w.packChart(c)); err != nil {
+		return &InputError{err}
+	}
+	var err error
+	c.request, err = w.requests(c.values)
+	return err
+}
+
+// readValues reads and merges every hub's values, as Helm would.
+func (w *Workspace) readValues(c *checkout) error {
+	var errs []error
+	seen := map[string]release.Values{}
+	for _, name := range w.hubNames("") {
+		hub := w.Platform.Hubs[name]
+		v := release.Values{}
+		for _, file := range hub.Values {
+			if _, ok := seen[file]; !ok {
+				vals, err := w.readValuesFile(file, name)
+				if err != nil {
+					errs = append(errs, err)
+				}
+				seen[file] = vals
+			}
+			v = release.Merge(v, seen[file])
+		}
+		set, err := release.FromSet(hub.Set)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: hubs.%s.set: %w", w.opts.File, name, err))
+		}
+		c.values[name] = release.Merge(v, set)
+		for _, file := range hub.Secrets {
+			data, err := w.read(file, "secrets of hub "+name)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			c.secrets[name] = append(c.secrets[name], release.File{Name: file, Data: data})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (w *Workspace) readValuesFile(file, hub string) (release.Values, error) {
+	data, err := w.read(file, "values of hub "+hub)
+	if err != nil {
+		return nil, err
+	}
+	problems := config.CheckValues(file, data, w.Platform.Chart.Images)
+	for _, p := range problems.Warnings() {
+		w.tell("config", "", Warned, file, p.Error())
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return release.ParseValues(file, data)
+}
+
+// checkSync compares the paths that must be equal in several values files.
+func (w *Workspace) checkSync() error {
+	var errs []error
+	for _, s := range w.Platform.InSync {
+		files := map[string][]byte{}
+		for _, f := range s.Files {
+			data, err := w.read(f, "which inSync compares")
+			if err != nil {
+				return err
+			}
+			files[f] = data
+		}
+		problems, err := config.OutOfSync(s, files)
+		if err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			errs = append(errs, config.Problems(problems))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// requests are the tags that the values ask for, per image of the chart. All hubs
+// must ask for the same: a release has one image set.
+func (w *Workspace) requests(values map[string]release.Values) (map[string]string, error) {
+	want := map[string]string{}
+	from := map[string]string{}
+	for _, hub := range w.hubNames("") {
+		for _, image := range sorted(w.Platform.Chart.Images) {
+			slot := w.Platform.Chart.Images[image]
+			tag, err := release.Slot(slot).Request(values[hub])
+			if err != nil {
+				return nil, inputf("values of hub %s: %w", hub, err)
+			}
+			if other, ok := want[image]; ok && other != tag {
+				return nil, inputf("hubs %s and %s ask for different %s images (%s: %q and %q): a release holds one image set; make the values files agree",
+					from[image], hub, image, cmp.Or(slot.Tag, slot.Name), other, tag)
+			}
+			want[image], from[image] = tag, hub
+		}
+	}
+	return want, nil
+}
+
+// packChart packs the chart's folder, with the subcharts it holds.
+func (w *Workspace) packChart(c *checkout) error {
+	dir := w.path(w.Platform.Chart.Path)
+	files := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(rel)], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the chart: %w", err)
+	}
+	var meta struct{ Name, Version string }
+	if err := yaml.Unmarshal(files["Chart.yaml"], &meta); err != nil {
+		return fmt.Errorf("read %s/Chart.yaml: %w", w.Platform.Chart.Path, err)
+	}
+	if c.chart, err = release.PackChart(files, meta.Name, meta.Version); err != nil {
+		return fmt.Errorf("package the chart %s: %w", w.Platform.Chart.Path, err)
+	}
+	return nil
+}
+
+// sorted are the keys of a map in order.
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,76 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"gauntlet/internal/gate"
+	"gauntlet/internal/release"
+)
+
+// InputError is a mistake in what the caller gave: configuration, values, a name,
+// a key. Nothing was changed.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+func inputf(format string, args ...any) error {
+	return &InputError{fmt.Errorf(format, args...)}
+}
+
+// PendingError says that nothing failed: a gate waits for people or time.
+type PendingError struct {
+	Release release.Digest
+	Tier    string
+	Hub     string
+	Verdict gate.Verdict
+}
+
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("release %s waits before %s: %s", e.Release.Short(), e.Tier, reasons(e.Verdict))
+}
+
+// DeniedError says that a gate refused and that waiting will not help.
+type DeniedError struct {
+	Release release.Digest
+	Tier    string
+	Hub     string
+	Verdict gate.Verdict
+}
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("release %s is denied %s: %s", e.Release.Short(), e.Tier, reasons(e.Verdict))
+}
+
+// reasons is the first unmet reason and how many more there are.
+func reasons(v gate.Verdict) string {
+	first, more := "", -1
+	for _, r := range v.Requirements {
+		if r.Decision == gate.Allow {
+			continue
+		}
+		if more++; more == 0 {
+			first = r.Reason
+		}
+	}
+	if more > 0 {
+		return fmt.Sprintf("%s (and %d more)", first, more)
+	}
+	return first
+}
+
+// StepError is the failure of one step of the journey: its cause in one line.
+type StepError struct {
+	Step  string // "build", "image test", "pairing", "render", "deploy", "hub suite"
+	Hub   string // when the step belongs to one
+	Cause error
+}
+
+func (e *StepError) Error() string {
+	if e.Hub != "" {
+		return fmt.Sprintf("%s of %s: %v", e.Step, e.Hub, e.Cause)
+	}
+	return fmt.Sprintf("%s: %v", e.Step, e.Cause)
+}
+
+func (e *StepError) Unwrap() error { return e.Cause }

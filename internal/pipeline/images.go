@@ -1,0 +1,286 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"gauntlet/internal/check"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/image"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/pair"
+	"gauntlet/internal/release"
+)
+
+// build gives the image set the checkout asks for: the one already built from the
+// same source, or a new one. Nothing is tested yet and no tag appears.
+func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.Build, error) {
+	if want, err := w.requested(ctx, s, c); err != nil || want != nil {
+		if err != nil {
+			return evidence.Build{}, &StepError{Step: "build", Cause: err}
+		}
+		return *want, nil
+	}
+	b, err := w.source(ctx, c)
+	if err != nil {
+		return b, err
+	}
+	if old, ok, err := w.built(ctx, s, b.Source); err != nil || ok {
+		if ok {
+			w.tell("build", "", Reused, "", fmt.Sprintf("images %s are built already", old.Label))
+		}
+		return old, err
+	}
+	w.tell("build", "", Started, "", fmt.Sprintf("building %s from commit %s", strings.Join(sorted(w.Platform.Images.Build), " and "), b.Label))
+	dir, err := os.MkdirTemp("", "gauntlet-source-")
+	if err != nil {
+		return b, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := c.images.Export(ctx, c.source, dir); err != nil {
+		return b, err
+	}
+	set, err := image.Build(ctx, image.Options{
+		Source:   dir, // what the commit holds, whatever the working tree does
+		Images:   w.Platform.Images,
+		Dir:      w.Dir,
+		Registry: w.Platform.Registry,
+		Observe:  func(name, text string) { w.tell("build", "", Progress, name, text) },
+	})
+	if err != nil {
+		return b, &StepError{Step: "build", Cause: err}
+	}
+	b.Images = set.Images
+	kill.At("build:pushed")
+	if err := w.ledger.PutArtifact(ctx, set.Artifact()); err != nil {
+		return b, fmt.Errorf("keep the image set: %w", err)
+	}
+	err = w.record(ctx, s, ledger.Statement{
+		Type:      evidence.BuildType,
+		Subjects:  []evidence.Subject{{Kind: evidence.ImageSet, Digest: set.Digest()}},
+		Predicate: b,
+	})
+	if err != nil {
+		return b, err
+	}
+	w.tell("build", "", Passed, "", "image set "+set.Digest().Short())
+	return b, nil
+}
+
+// source names what would be built, before building it.
+func (w *Workspace) source(ctx context.Context, c *checkout) (evidence.Build, error) {
+	tree, err := c.images.Tree(ctx, c.source)
+	if err != nil {
+		return evidence.Build{}, err
+	}
+	commit, err := c.images.LastCommit(ctx, c.source)
+	if err != nil {
+		return evidence.Build{}, err
+	}
+	return evidence.Build{
+		Source: string(image.SourceDigest(tree, w.Platform.Registry, w.Platform.Images)),
+		Commit: commit.ID,
+		Label:  commit.Label(),
+	}, nil
+}
+
+// built looks for a build of the same source whose images the registry still holds.
+func (w *Workspace) built(ctx context.Context, s *sight, source string) (evidence.Build, bool, error) {
+	for i := len(s.view.Records) - 1; i >= 0; i-- {
+		r := s.view.Records[i]
+		if r.Type != evidence.BuildType || !s.mayBuild(r) {
+			continue
+		}
+		b, err := evidence.Decode[evidence.Build](r)
+		if err != nil || b.Source != source {
+			continue
+		}
+		ok, err := w.present(ctx, b)
+		if err != nil {
+			return b, false, err
+		}
+		if ok {
+			return b, true, nil
+		}
+	}
+	return evidence.Build{}, false, nil
+}
+
+// mayBuild says whether a record's signer is a builder of the policy in force.
+func (s *sight) mayBuild(r evidence.Record) bool {
+	_, p, ok := s.person(r.Signer)
+	return ok && contains(p.Roles, "builder")
+}
+
+// present says whether the registry holds all images of a build.
+func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error) {
+	for _, name := range sorted(b.Images) {
+		ok, err := image.Exists(ctx, w.ref(name, b.Images[name]))
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return len(b.Images) > 0, nil
+}
+
+// requested resolves the tags that the values ask for to the one build they name;
+// nil when the values leave the tag to the images of this commit.
+func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evidence.Build, error) {
+	for _, name := range sorted(c.request) {
+		tag := c.request[name]
+		if tag == "" {
+			continue
+		}
+		digest, err := image.Resolve(ctx, w.Platform.Registry+"/"+name, tag)
+		if err != nil {
+			return nil, err
+		}
+		for i := len(s.view.Records) - 1; i >= 0; i-- {
+			r := s.view.Records[i]
+			if r.Type != evidence.BuildType || !s.mayBuild(r) {
+				continue
+			}
+			if b, err := evidence.Decode[evidence.Build](r); err == nil && b.Images[name] == digest {
+				w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", tag, shortCommit(b.Commit)))
+				return &b, nil
+			}
+		}
+		return nil, inputf("%s/%s:%s exists, but no builder of the policy built it (%s): build it with `gauntlet build`, or ask for a tag that was", w.Platform.Registry, name, tag, digest)
+	}
+	return nil, nil
+}
+
+// ref is where an image of the set is.
+func (w *Workspace) ref(name string, d release.Digest) string {
+	return w.Platform.Registry + "/" + name + "@" + string(d)
+}
+
+func (w *Workspace) refs(set release.ImageSet) map[string]string {
+	refs := map[string]string{}
+	for n, d := range set.Images {
+		refs[n] = w.ref(n, d)
+	}
+	return refs
+}
+
+// imageTest runs the image suite unless it holds already, and lets the commit's tag
+// appear once it has passed.
+func (w *Workspace) imageTest(ctx context.Context, s *sight, b evidence.Build) error {
+	set := release.ImageSet{Images: b.Images}
+	bench, err := w.workbench()
+	if err != nil {
+		return err
+	}
+	suite := image.Suite(image.SuiteOptions{
+		Client: bench, Workbench: w.Platform.Workbench,
+		Images: w.Platform.Images, Refs: w.refs(set),
+	})
+	if err := w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, ""); err != nil {
+		return err
+	}
+	kill.At("build:tested")
+	for _, name := range sorted(b.Images) {
+		if err := image.Tag(ctx, w.ref(name, b.Images[name]), b.Label); err != nil {
+			return &StepError{Step: "image test", Cause: err}
+		}
+	}
+	return nil
+}
+
+// pairing runs the pairing suite of every pair unless it holds already.
+func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) error {
+	set := release.ImageSet{Images: b.Images}
+	bench, err := w.workbench()
+	if err != nil {
+		return err
+	}
+	suite := pair.Suite(pair.Options{
+		Client: bench, Workbench: w.Platform.Workbench,
+		Pairs: w.Platform.Images.Pairs, Refs: w.refs(set),
+	})
+	return w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, "")
+}
+
+// suite runs a suite on a subject and records its result, unless the ledger holds a
+// passing result of the very same suite on it: that verdict is reused, and said so.
+func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
+	step := suite.Name
+	if r, ok := s.result(suite, about, hubName); ok {
+		w.tell(step, hubName, Reused, "", fmt.Sprintf("passed on %s for the same %s", r.Finished.Local().Format("2 Jan 15:04:05"), about.Kind))
+		return nil
+	}
+	w.tell(step, hubName, Started, "", fmt.Sprintf("%d checks", len(suite.Checks)))
+	result := check.Run(ctx, suite, func(o check.Outcome) {
+		w.tell(step, hubName, strings.ToLower(string(o.State)), o.Name, o.Message)
+		kill.At(step + ":" + o.Name)
+	})
+	if ctx.Err() != nil {
+		return ctx.Err() // cut short by its caller: says nothing about the subject
+	}
+	if err := w.record(ctx, s, ledger.Statement{
+		Type:      evidence.TestResultType,
+		Subjects:  []evidence.Subject{about},
+		Predicate: result.Evidence(hubName),
+	}); err != nil {
+		return err
+	}
+	if result.State == check.Failed {
+		return &StepError{Step: step, Hub: hubName, Cause: firstFailure(result)}
+	}
+	w.tell(step, hubName, Passed, "", fmt.Sprintf("%d checks in %s", len(result.Outcomes), result.Finished.Sub(result.Started).Round(100e6)))
+	return nil
+}
+
+// result is the newest result of a suite on a subject, when it passed, was made by
+// a checker, and the suite has not changed since.
+func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string) (evidence.TestResult, bool) {
+	for i := len(s.view.Records) - 1; i >= 0; i-- {
+		r := s.view.Records[i]
+		if hubName != "" && s.freshly(r, hubName) {
+			return evidence.TestResult{}, false // what was seen before this deployment says nothing about it
+		}
+		if r.Type != evidence.TestResultType || !r.About(about.Kind, about.Digest) {
+			continue
+		}
+		if _, p, ok := s.person(r.Signer); !ok || !contains(p.Roles, "checker") {
+			continue
+		}
+		t, err := evidence.Decode[evidence.TestResult](r)
+		if err != nil || t.Suite != suite.Name || t.Hub != hubName {
+			continue
+		}
+		same := len(t.Configuration) > 0 && t.Configuration[0].Digest["sha256"] == suite.Digest
+		return t, same && t.Result != evidence.Failed
+	}
+	return evidence.TestResult{}, false
+}
+
+// freshly says whether a record is of a deployment that changed the hub.
+func (s *sight) freshly(r evidence.Record, hubName string) bool {
+	if r.Type != evidence.DeploymentType {
+		return false
+	}
+	d, err := evidence.Decode[evidence.Deployment](r)
+	return err == nil && d.Hub == hubName && !d.Reused
+}
+
+// firstFailure is the cause of a failed suite in one line.
+func firstFailure(r check.Result) error {
+	for _, o := range r.Outcomes {
+		if o.State == check.Failed {
+			return fmt.Errorf("%s: %s", o.Name, o.Message)
+		}
+	}
+	return fmt.Errorf("no check ran")
+}
+
+// shortCommit is a commit as people write it.
+func shortCommit(id string) string {
+	if len(id) > 7 {
+		return id[:7]
+	}
+	return id
+}

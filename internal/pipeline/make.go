@@ -1,0 +1,165 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gauntlet/internal/deploy"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/git"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// makeRelease puts image set, chart and values together, keeps the release with all
+// its bytes in the ledger's repository, and says where it came from. The same parts
+// give the same release.
+func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b evidence.Build) (*release.Contents, error) {
+	in := release.Input{
+		Set:          release.ImageSet{Images: b.Images},
+		ChartArchive: c.chart,
+		Hubs:         map[string]release.HubInput{},
+		Slots:        map[string]release.Slot{},
+		Access:       w.Platform.Chart.Access,
+	}
+	for name, slot := range w.Platform.Chart.Images {
+		in.Slots[name] = release.Slot(slot)
+	}
+	for name, v := range c.values {
+		h := w.Platform.Hubs[name]
+		in.Hubs[name] = release.HubInput{
+			Target: release.Target{
+				Tier: h.Tier, Cluster: h.Cluster, Namespace: h.Namespace, Release: h.Release,
+				URL: h.URL, TokenSecret: h.APITokenFrom.Secret, TokenKey: h.APITokenFrom.Key,
+			},
+			Values: v, Secrets: c.secrets[name],
+		}
+	}
+	contents, err := release.New(in)
+	if err != nil {
+		return nil, &InputError{err}
+	}
+	id := contents.Digest()
+	if s.madeBy(id) {
+		return &contents, nil
+	}
+	for _, d := range contents.Deployables {
+		if err := w.ledger.PutArtifact(ctx, d.Artifact()); err != nil {
+			return nil, fmt.Errorf("keep a deployable: %w", err)
+		}
+	}
+	if err := w.ledger.PutArtifact(ctx, contents.Artifact()); err != nil {
+		return nil, fmt.Errorf("keep the release: %w", err)
+	}
+	made, err := w.provenance(ctx, s, c, b)
+	if err != nil {
+		return nil, err
+	}
+	err = w.record(ctx, s, ledger.Statement{
+		Type:      evidence.ReleaseType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: id}},
+		Predicate: made,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.tell("release", "", Passed, "", fmt.Sprintf("%s made from commit %s", id.Short(), made.Label))
+	return &contents, nil
+}
+
+// madeBy says whether a builder has made this release before.
+func (s *sight) madeBy(id release.Digest) bool {
+	found := false
+	s.each(evidence.ReleaseType, id, func(r evidence.Record) { found = found || s.mayBuild(r) })
+	return found
+}
+
+// provenance names the commits that the release holds and production does not, with
+// their authors: none of them may approve it.
+func (w *Workspace) provenance(ctx context.Context, s *sight, c *checkout, b evidence.Build) (evidence.Made, error) {
+	made := evidence.Made{Commit: c.commit.ID, Label: c.commit.Label(), Base: w.productionCommit(ctx, s)}
+	commits, err := c.repo.Log(ctx, made.Base, c.commit.ID)
+	if errors.Is(err, git.ErrNoCommit) && made.Base != "" {
+		made.Base = "" // production's commit is of another history: all commits count
+		commits, err = c.repo.Log(ctx, "", c.commit.ID)
+	}
+	if err != nil {
+		return made, err
+	}
+	made.Commits = commits
+	if c.images.Root != c.repo.Root {
+		// The images come from a repository of their own: whoever changed an image is
+		// an author too. Which of its commits production already holds is not known
+		// here, so all of them count.
+		more, err := c.images.Log(ctx, "", b.Commit)
+		if err != nil {
+			return made, err
+		}
+		made.Commits = append(made.Commits, more...)
+	}
+	return made, nil
+}
+
+// productionCommit is the commit of the release that production runs, "" when it
+// runs none or when that cannot be told.
+func (w *Workspace) productionCommit(ctx context.Context, s *sight) string {
+	p := w.production(s, w.states(ctx))
+	commit := ""
+	s.each(evidence.ReleaseType, p, func(r evidence.Record) {
+		if m, err := evidence.Decode[evidence.Made](r); err == nil {
+			commit = m.Commit
+		}
+	})
+	return commit
+}
+
+// render renders and dry-runs every hub of the release against its own cluster
+// before any of them is touched.
+func (w *Workspace) render(ctx context.Context, s *sight, contents *release.Contents) error {
+	var hubs []deploy.Rendering
+	for _, name := range sorted(contents.Release.Hubs) {
+		values, err := w.hubValues(ctx, s, contents, name)
+		if err != nil {
+			return err
+		}
+		at := contents.Release.Hubs[name].Target
+		hubs = append(hubs, deploy.Rendering{
+			Hub: name, Cluster: at.Cluster, Namespace: at.Namespace, ReleaseName: at.Release,
+			Connect: func() (*kube.Client, error) { return w.clients.get(at.Cluster) },
+			Chart:   contents.ChartArchive, Values: values,
+		})
+	}
+	return w.suite(ctx, s, deploy.RenderSuite(hubs), evidence.Subject{Kind: evidence.Release, Digest: contents.Digest()}, "")
+}
+
+// hubValues are the values to give Helm for a hub, its secrets decrypted.
+func (w *Workspace) hubValues(ctx context.Context, s *sight, contents *release.Contents, hubName string) (release.Values, error) {
+	var secrets []release.Values
+	for _, f := range contents.Secrets[hubName] {
+		v, err := deploy.Decrypt(ctx, f.Name, f.Data)
+		if err != nil {
+			return nil, fmt.Errorf("secrets of hub %s: %w", hubName, err)
+		}
+		secrets = append(secrets, v)
+	}
+	return contents.HubValues(hubName, w.Platform.Registry, w.imageLabel(s, contents), secrets...)
+}
+
+// imageLabel is what precedes the digest in a hub's image tag: the version, or the
+// commit that the images were built from. It is for people; the digest decides.
+func (w *Workspace) imageLabel(s *sight, contents *release.Contents) string {
+	if v := s.version(contents.Digest()); v != "" {
+		return v
+	}
+	label := "untagged"
+	for _, r := range s.view.Records {
+		if r.Type == evidence.BuildType && r.About(evidence.ImageSet, contents.Release.ImageSet) {
+			if b, err := evidence.Decode[evidence.Build](r); err == nil {
+				label = b.Label
+			}
+		}
+	}
+	return label
+}

@@ -1,0 +1,206 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/gate"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// A word is what somebody is about to say about a release.
+type word struct {
+	s    *sight
+	id   release.Digest
+	name string // who speaks, as the policy knows them
+	role []string
+}
+
+// speak prepares a statement by a person: the release it is about and who they are.
+// A word that no gate would count is refused here, where it can still be mended.
+func (w *Workspace) speak(ctx context.Context, ref string, roles ...string) (*word, error) {
+	key, err := w.signer()
+	if err != nil {
+		return nil, err
+	}
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	name, p, ok := s.person(key.ID())
+	if !ok {
+		return nil, inputf("the policy in force (%s) knows no key %s: it would count for nothing; the board adds a person with `gauntlet policy propose`", s.digest.Short(), key.ID())
+	}
+	for _, r := range roles {
+		if contains(p.Roles, r) {
+			return &word{s: s, id: id, name: name, role: p.Roles}, nil
+		}
+	}
+	return nil, inputf("%s has the roles %s in the policy: this word is for the role %s", name, strings.Join(p.Roles, ", "), strings.Join(roles, " or "))
+}
+
+// Approve records a board member's word that a release may enter a tier ("" for the
+// next tier that asks for approval).
+func (w *Workspace) Approve(ctx context.Context, ref, tier, note string) (string, error) {
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	asked := config.Tier{}
+	for _, t := range s.policy.Tiers {
+		if t.Approval != nil && (tier == "" || tier == t.Name) {
+			asked = t
+			break
+		}
+	}
+	if asked.Approval == nil {
+		if tier != "" {
+			if _, err := s.tier(tier); err != nil {
+				return "", err
+			}
+		}
+		return "", inputf("the policy asks for no approval before tier %q", tier)
+	}
+	word, err := w.speak(ctx, ref, asked.Approval.Role)
+	if err != nil {
+		return "", err
+	}
+	in, _, err := w.input(ctx, word.s, word.id, asked.Name, "")
+	if err != nil {
+		return "", err
+	}
+	if commit, is := gate.AuthorOf(in, word.name); is {
+		return "", inputf("%s wrote commit %s of this release: nobody approves their own change; ask another member of the %s", word.name, shortCommit(commit), asked.Approval.Role)
+	}
+	err = w.record(ctx, word.s, ledger.Statement{
+		Type:      evidence.ApprovalType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: word.id}},
+		Predicate: evidence.Approval{Tier: asked.Name, Policy: word.s.digest, Note: note},
+	})
+	return fmt.Sprintf("%s approves release %s for %s", word.name, word.id.Short(), asked.Name), err
+}
+
+// Signoff records a user's word that the release works for them on the tier it was
+// tried on. For another user (vouched), the link must say where their own word is.
+func (w *Workspace) Signoff(ctx context.Context, ref, user, link, note string) (string, error) {
+	roles := []string{config.RoleUser}
+	if user != "" {
+		roles = []string{config.RoleBoard, config.RoleVoucher}
+		if link == "" {
+			return "", inputf("a sign-off for %s needs --link: where their own word can be read", user)
+		}
+	}
+	word, err := w.speak(ctx, ref, roles...)
+	if err != nil {
+		return "", err
+	}
+	so := evidence.Signoff{User: word.name, Note: note}
+	if user != "" {
+		so.User, so.Vouch = user, &evidence.Vouch{Link: link}
+	}
+	contents, err := w.open(ctx, word.id)
+	if err != nil {
+		return "", err
+	}
+	var subjects []evidence.Subject
+	for _, t := range word.s.policy.Tiers {
+		if t.Signoff == nil {
+			continue
+		}
+		so.Tier = t.Name
+		for _, h := range w.hubNames(t.Name) {
+			subjects = append(subjects, evidence.Subject{Kind: evidence.Deployable, Digest: contents.Release.Hubs[h].Deployable})
+		}
+		break
+	}
+	if len(subjects) == 0 {
+		return "", inputf("the policy asks for no sign-offs")
+	}
+	err = w.record(ctx, word.s, ledger.Statement{Type: evidence.SignoffType, Subjects: subjects, Predicate: so})
+	if so.Vouch != nil {
+		return fmt.Sprintf("%s vouches that %s signs off release %s (%s)", word.name, so.User, word.id.Short(), link), err
+	}
+	return fmt.Sprintf("%s signs off release %s", word.name, word.id.Short()), err
+}
+
+// Veto stops a release everywhere until its author lifts the veto.
+func (w *Workspace) Veto(ctx context.Context, ref, reason string) (string, error) {
+	if reason == "" {
+		return "", inputf("a veto needs --reason: others must know what to mend")
+	}
+	word, err := w.speak(ctx, ref, config.RoleBoard, config.RoleUser)
+	if err != nil {
+		return "", err
+	}
+	err = w.record(ctx, word.s, ledger.Statement{
+		Type:      evidence.VetoType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: word.id}},
+		Predicate: evidence.Veto{Reason: reason},
+	})
+	return fmt.Sprintf("%s vetoes release %s: %s", word.name, word.id.Short(), reason), err
+}
+
+// LiftVeto takes the signer's own vetoes of a release back.
+func (w *Workspace) LiftVeto(ctx context.Context, ref string) (string, error) {
+	word, err := w.speak(ctx, ref, config.RoleBoard, config.RoleUser)
+	if err != nil {
+		return "", err
+	}
+	key, err := w.signer()
+	if err != nil {
+		return "", err
+	}
+	var mine []release.Digest
+	word.s.each(evidence.VetoType, word.id, func(r evidence.Record) {
+		v, err := evidence.Decode[evidence.Veto](r)
+		if err == nil && v.Lifts == "" && r.Signer == key.ID() {
+			mine = append(mine, r.ID)
+		}
+	})
+	if len(mine) == 0 {
+		return "", inputf("%s has no veto on release %s: only who gave a veto lifts it", word.name, word.id.Short())
+	}
+	for _, id := range mine {
+		err := w.record(ctx, word.s, ledger.Statement{
+			Type:      evidence.VetoType,
+			Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: word.id}},
+			Predicate: evidence.Veto{Lifts: id},
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%s lifts the veto on release %s", word.name, word.id.Short()), nil
+}
+
+// Version names a release for production. A name is given once and never moves.
+func (w *Workspace) Version(ctx context.Context, ref, version string) (string, error) {
+	v, err := release.ParseVersion(version)
+	if err != nil {
+		return "", &InputError{err}
+	}
+	word, err := w.speak(ctx, ref, config.RoleDeployer, config.RoleBoard)
+	if err != nil {
+		return "", err
+	}
+	if old := word.s.version(word.id); old != "" {
+		return "", inputf("release %s is %s already", word.id.Short(), old)
+	}
+	if other, err := word.s.find(v.String()); err == nil {
+		return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
+	}
+	err = w.record(ctx, word.s, ledger.Statement{
+		Type:      evidence.VersionType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: word.id}},
+		Predicate: evidence.Version{Version: v.String()},
+	})
+	return fmt.Sprintf("release %s is %s", word.id.Short(), v), err
+}

@@ -1,0 +1,190 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// policyFile reads and checks the policy that the checkout proposes.
+func (w *Workspace) policyFile() ([]byte, *config.Policy, error) {
+	name := w.Platform.Policy
+	text, err := w.read(name, "the policy")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := config.ParsePolicy(name, text)
+	if err != nil {
+		return nil, nil, &InputError{err}
+	}
+	if err := config.Check(w.Platform, p); err != nil {
+		return nil, nil, &InputError{err}
+	}
+	return text, p, nil
+}
+
+// ConfigCheck reads everything that a run would read, and the policy file, and
+// reports all that is wrong with them. It contacts nothing.
+func (w *Workspace) ConfigCheck(ctx context.Context) error {
+	if _, _, err := w.policyFile(); err != nil {
+		return err
+	}
+	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
+	return w.readFiles(c)
+}
+
+// PolicyInit makes policy.yaml the first policy of the ledger and pins it in the
+// namespaces of the workbench and of every hub. Doing it again changes nothing;
+// another first policy is refused.
+func (w *Workspace) PolicyInit(ctx context.Context) (release.Digest, error) {
+	key, err := w.signer()
+	if err != nil {
+		return "", err
+	}
+	text, p, err := w.policyFile()
+	if err != nil {
+		return "", err
+	}
+	s := &sight{policy: *p}
+	if name, who, ok := s.person(key.ID()); !ok || !contains(who.Roles, config.RoleBoard) {
+		return "", inputf("the first policy is set by one of its own board: %s gives key %s (%q) no role %s", w.Platform.Policy, key.ID(), name, config.RoleBoard)
+	}
+	digest := ledger.PolicyDigest(text)
+	known, err := w.ledger.Has(ctx, digest)
+	if err != nil {
+		return "", fmt.Errorf("read the ledger %s: %w", w.Platform.Ledger, err)
+	}
+	if !known {
+		if err := w.change(ctx, text, ""); err != nil {
+			return "", err
+		}
+	}
+	return digest, w.pin(ctx, digest)
+}
+
+// PolicyPin pins a first policy ("" for the workbench's) in the namespaces of hubs
+// that have none yet: for a hub or a cluster that joined later.
+func (w *Workspace) PolicyPin(ctx context.Context, digest release.Digest) (release.Digest, error) {
+	if digest == "" {
+		s, err := w.look(ctx, "")
+		if err != nil {
+			return "", err
+		}
+		digest = s.pinned
+	}
+	return digest, w.pin(ctx, digest)
+}
+
+func (w *Workspace) pin(ctx context.Context, digest release.Digest) error {
+	type place struct{ context, namespace string }
+	places := []place{{w.Platform.Workbench.Context, w.Platform.Workbench.Namespace}}
+	for _, n := range w.hubNames("") {
+		h := w.Platform.Hubs[n]
+		places = append(places, place{h.Cluster, h.Namespace})
+	}
+	for _, p := range places {
+		c, err := w.clients.get(p.context)
+		if err != nil {
+			return err
+		}
+		if err := kube.PinPolicy(ctx, c, p.namespace, digest); err != nil {
+			return fmt.Errorf("pin the policy in cluster %s: %w", p.context, err)
+		}
+	}
+	return nil
+}
+
+// PolicyPropose proposes the checkout's policy.yaml in place of the policy in
+// force, whose board accepts it.
+func (w *Workspace) PolicyPropose(ctx context.Context) (release.Digest, error) {
+	if _, err := w.signer(); err != nil {
+		return "", err
+	}
+	text, _, err := w.policyFile()
+	if err != nil {
+		return "", err
+	}
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	digest := ledger.PolicyDigest(text)
+	if digest == s.digest {
+		return "", inputf("%s is the policy in force already", w.Platform.Policy)
+	}
+	return digest, w.change(ctx, text, s.digest)
+}
+
+// change keeps a policy's text and records what it is meant to replace.
+func (w *Workspace) change(ctx context.Context, text []byte, previous release.Digest) error {
+	if err := w.ledger.PutArtifact(ctx, ledger.PolicyArtifact(text)); err != nil {
+		return fmt.Errorf("keep the policy: %w", err)
+	}
+	return w.record(ctx, nil, ledger.Statement{
+		Type:      evidence.PolicyType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: ledger.PolicyDigest(text)}},
+		Predicate: evidence.PolicyChange{Previous: previous, Text: string(text)},
+	})
+}
+
+// PolicyAccept records a board member's word for a proposed policy.
+func (w *Workspace) PolicyAccept(ctx context.Context, ref string) (release.Digest, error) {
+	key, err := w.signer()
+	if err != nil {
+		return "", err
+	}
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	name, p, ok := s.person(key.ID())
+	if !ok || !contains(p.Roles, config.RoleBoard) {
+		return "", inputf("a policy is accepted by the board of the one in force (%s): key %s (%q) is not of it", s.digest.Short(), key.ID(), name)
+	}
+	id, err := s.findProposal(ref)
+	if err != nil {
+		return "", err
+	}
+	return id, w.record(ctx, nil, ledger.Statement{
+		Type:      evidence.ApprovalType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: id}},
+		Predicate: evidence.Approval{Tier: "policy", Policy: s.digest},
+	})
+}
+
+// findProposal resolves the start of a digest to a proposal for the policy in force.
+func (s *sight) findProposal(ref string) (release.Digest, error) {
+	var found []release.Digest
+	for _, r := range s.view.Records {
+		if r.Type != evidence.PolicyType {
+			continue
+		}
+		p, err := evidence.Decode[evidence.PolicyChange](r)
+		if err != nil || p.Previous != s.digest {
+			continue
+		}
+		for _, sub := range r.Subjects {
+			if sub.Kind == evidence.Policy && hasPrefix(sub.Digest, ref) && !contains(found, sub.Digest) {
+				found = append(found, sub.Digest)
+			}
+		}
+	}
+	if len(found) != 1 {
+		return "", inputf("%d policies proposed in place of %s match %q: `gauntlet log` lists them", len(found), s.digest.Short(), ref)
+	}
+	return found[0], nil
+}
+
+// PolicyShow is the policy in force.
+func (w *Workspace) PolicyShow(ctx context.Context) (release.Digest, string, error) {
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return "", "", err
+	}
+	return s.digest, s.view.PolicyText, nil
+}

@@ -1,0 +1,80 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"gauntlet/internal/release"
+)
+
+// Run carries the checkout's change as far as the gates allow, at most into tier
+// to ("" for all). It returns the release it carried, also together with an error
+// once there is one.
+func (w *Workspace) Run(ctx context.Context, to string) (release.Digest, error) {
+	s, c, err := w.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	if to != "" {
+		if _, err := s.tier(to); err != nil {
+			return "", err
+		}
+	}
+	b, err := w.build(ctx, s, c)
+	if err != nil {
+		return "", err
+	}
+	contents, err := w.makeRelease(ctx, s, c, b)
+	if err != nil {
+		return "", err
+	}
+	id := contents.Digest()
+	if err := w.imageTest(ctx, s, b); err != nil {
+		return id, err
+	}
+	if err := w.pairing(ctx, s, b); err != nil {
+		return id, err
+	}
+	if err := w.render(ctx, s, contents); err != nil {
+		return id, err
+	}
+	for _, tier := range s.policy.Tiers {
+		if err := w.enter(ctx, id, tier); err != nil {
+			return id, err
+		}
+		if tier.Name == to {
+			break
+		}
+	}
+	return id, nil
+}
+
+// Build builds and tests the checkout's images; it deploys nothing.
+func (w *Workspace) Build(ctx context.Context) (release.ImageSet, string, error) {
+	s, c, err := w.begin(ctx)
+	if err != nil {
+		return release.ImageSet{}, "", err
+	}
+	c.request = nil // building is for the images of this commit
+	b, err := w.build(ctx, s, c)
+	if err != nil {
+		return release.ImageSet{}, "", err
+	}
+	return release.ImageSet{Images: b.Images}, b.Label, w.imageTest(ctx, s, b)
+}
+
+// begin reads everything that can be wrong before anything is done.
+func (w *Workspace) begin(ctx context.Context) (*sight, *checkout, error) {
+	if _, err := w.signer(); err != nil {
+		return nil, nil, err
+	}
+	c, err := w.checkout(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return nil, nil, fmt.Errorf("before anything is built: %w", err)
+	}
+	return s, c, nil
+}

@@ -1,0 +1,47 @@
+package pipeline
+
+import (
+	"context"
+
+	"gauntlet/internal/gate"
+	"gauntlet/internal/release"
+)
+
+// A Status is the ladder of a release and what the hubs run.
+type Status struct {
+	Release release.Digest
+	Label   string // the commit it was made from
+	Version string
+	Images  map[string]release.Digest
+	Policy  release.Digest
+	Steps   []gate.Step
+	Hubs    map[string]gate.HubState
+	Tiers   []string // in order
+	TierOf  map[string]string
+}
+
+// Status reads the ladder of a release ("" for the newest) from the ledger and the
+// clusters; nothing on this machine is part of it.
+func (w *Workspace) Status(ctx context.Context, ref string) (*Status, error) {
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	in, contents, err := w.input(ctx, s, id, "", "")
+	if err != nil {
+		return nil, err
+	}
+	st := &Status{
+		Release: id, Label: s.label(id), Version: s.version(id),
+		Images: contents.Set.Images, Policy: s.digest,
+		Steps: gate.Ladder(in), Hubs: in.States, TierOf: in.Hubs,
+	}
+	for _, t := range s.policy.Tiers {
+		st.Tiers = append(st.Tiers, t.Name)
+	}
+	return st, nil
+}

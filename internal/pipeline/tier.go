@@ -1,0 +1,238 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"gauntlet/internal/check"
+	"gauntlet/internal/check/suites"
+	"gauntlet/internal/config"
+	"gauntlet/internal/deploy"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/gate"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// enter brings a release into a tier: its hubs one after another, each judged,
+// deployed and checked before the next.
+func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Tier) error {
+	hubs, err := w.tierHubs(ctx, id, tier)
+	if err != nil {
+		return err
+	}
+	for _, h := range hubs {
+		if err := w.Deploy(ctx, id.Hex(), h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tierHubs are the hubs of a tier in the policy's order; where any one will do, the
+// one that already runs the deployable, else the first.
+func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
+	hubs := tier.Order
+	for _, h := range w.hubNames(tier.Name) {
+		if !contains(hubs, h) {
+			hubs = append(hubs, h)
+		}
+	}
+	if tier.Hubs != "any" || len(hubs) < 2 {
+		return hubs, nil
+	}
+	contents, err := w.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	states := w.states(ctx)
+	for _, h := range hubs {
+		if states[h].Deployable == contents.Release.Hubs[h].Deployable.Label() {
+			return []string{h}, nil
+		}
+	}
+	return hubs[:1], nil
+}
+
+// Deploy brings one hub to a release, when the gate allows it, and runs the tier's
+// suites on it. Every part that the ledger and the hub show as done is left alone.
+// A gate that does not allow gives *PendingError or *DeniedError.
+func (w *Workspace) Deploy(ctx context.Context, ref, hubName string) error {
+	h, err := w.hub(hubName)
+	if err != nil {
+		return err
+	}
+	s, err := w.look(ctx, hubName)
+	if err != nil {
+		return err
+	}
+	tier, err := s.tier(h.Tier)
+	if err != nil {
+		return err
+	}
+	id, err := s.find(ref)
+	if err != nil {
+		return err
+	}
+	in, contents, err := w.input(ctx, s, id, h.Tier, hubName)
+	if err != nil {
+		return err
+	}
+	if err := w.judge(in); err != nil {
+		return err
+	}
+	if _, err := w.signer(); err != nil {
+		return err
+	}
+	part := contents.Release.Hubs[hubName]
+	c, err := w.clients.get(part.Target.Cluster)
+	if err != nil {
+		return err
+	}
+	values, err := w.hubValues(ctx, s, contents, hubName)
+	if err != nil {
+		return err
+	}
+	if err := kube.WriteAnchor(ctx, c, part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
+		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
+	}
+	err = w.deployHub(ctx, s, hubName, deploy.Request{
+		Client: c, Namespace: part.Target.Namespace, ReleaseName: part.Target.Release,
+		Chart: contents.ChartArchive, Values: values,
+		Release: id, Deployable: part.Deployable, Access: part.Access,
+	})
+	if err != nil {
+		return err
+	}
+	return w.checkHub(ctx, s, tier, hubName, c, contents)
+}
+
+// Ask asks the gate of a hub about a release and does nothing else. Beside the
+// verdict it gives the error that Deploy would.
+func (w *Workspace) Ask(ctx context.Context, ref, hubName string) (gate.Verdict, error) {
+	h, err := w.hub(hubName)
+	if err != nil {
+		return gate.Verdict{}, err
+	}
+	s, err := w.look(ctx, hubName)
+	if err != nil {
+		return gate.Verdict{}, err
+	}
+	id, err := s.find(ref)
+	if err != nil {
+		return gate.Verdict{}, err
+	}
+	in, _, err := w.input(ctx, s, id, h.Tier, hubName)
+	if err != nil {
+		return gate.Verdict{}, err
+	}
+	return gate.Evaluate(in), w.judge(in)
+}
+
+// judge asks the gate and turns anything but allow into its error.
+func (w *Workspace) judge(in gate.Input) error {
+	v := gate.Evaluate(in)
+	switch v.Decision {
+	case gate.Allow:
+		return nil
+	case gate.Wait:
+		return &PendingError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
+	default:
+		return &DeniedError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
+	}
+}
+
+// deployHub deploys and records it. A deployment that a killed run finished but did
+// not record is recorded now.
+func (w *Workspace) deployHub(ctx context.Context, s *sight, hubName string, r deploy.Request) error {
+	tier := w.Platform.Hubs[hubName].Tier
+	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
+	r.Observe = func(e deploy.Event) { w.tell("deploy", hubName, Progress, e.Object, e.Message) }
+	res, err := deploy.Deploy(ctx, r)
+	if err != nil {
+		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
+	}
+	kill.At("deploy:unrecorded")
+	known, judged := s.deployment(hubName, r, res.Revision)
+	if judged {
+		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
+		return nil
+	}
+	err = w.record(ctx, s, ledger.Statement{
+		Type: evidence.DeploymentType,
+		Subjects: []evidence.Subject{
+			{Kind: evidence.Release, Digest: r.Release},
+			{Kind: evidence.Deployable, Digest: r.Deployable},
+		},
+		Predicate: evidence.Deployment{
+			Hub: hubName, Tier: tier, Revision: res.Revision, Reused: known,
+			Started: res.Started, Finished: res.Finished,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	w.tell("deploy", hubName, Passed, "", fmt.Sprintf("revision %d", res.Revision))
+	return nil
+}
+
+// deployment says whether the ledger knows that the hub was brought to the
+// deployable in this revision, and whether it knows so of this very release.
+func (s *sight) deployment(hubName string, r deploy.Request, revision int) (known, judged bool) {
+	for _, rec := range s.view.Records {
+		if rec.Type != evidence.DeploymentType || !rec.About(evidence.Deployable, r.Deployable) {
+			continue
+		}
+		d, err := evidence.Decode[evidence.Deployment](rec)
+		_, p, ok := s.person(rec.Signer)
+		if err != nil || !ok || !contains(p.Roles, config.RoleDeployer) || d.Hub != hubName || d.Revision != revision {
+			continue
+		}
+		known = true
+		judged = judged || rec.About(evidence.Release, r.Release)
+	}
+	return known, judged
+}
+
+// checkHub runs the tier's suites on a hub.
+func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents) error {
+	part := contents.Release.Hubs[hubName]
+	for _, name := range tier.Suites {
+		suite, err := w.hubSuite(name, part.Target, c, contents)
+		if err != nil {
+			return err
+		}
+		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
+		if err := w.suite(ctx, s, suite, about, hubName); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hubSuite is a suite that runs on a hub, by the name that the policy calls it.
+func (w *Workspace) hubSuite(name string, at release.Target, c *kube.Client, contents *release.Contents) (check.Suite, error) {
+	if name != "hub" {
+		return check.Suite{}, inputf("the policy asks for suite %q on tier %s: this gauntlet has the suite hub", name, at.Tier)
+	}
+	return suites.Hub(suites.HubTarget{
+		Client: c, Namespace: at.Namespace, URL: at.URL,
+		APITokenFrom: config.SecretKey{Secret: at.TokenSecret, Key: at.TokenKey},
+		Notebook:     contents.Set.Images[w.notebook(contents)],
+		Observe:      func(line string) { w.tell(name, "", Progress, "", line) },
+	}), nil
+}
+
+// notebook is the image of the set that users' servers run: the one in the chart's
+// slots; where there are several, the notebook of the first pair.
+func (w *Workspace) notebook(contents *release.Contents) string {
+	slots := sorted(contents.Release.Slots)
+	for _, p := range w.Platform.Images.Pairs {
+		if contains(slots, p.Notebook) {
+			return p.Notebook
+		}
+	}
+	return slots[0]
+}
