@@ -23,9 +23,9 @@ type Options struct {
 	Source   string // folder with the sources: images.source, best as git.Export wrote it
 	Dir      string // folder that the files of images.secrets are relative to
 	BuildKit string // address of buildkitd; "" takes BUILDKIT_HOST, or buildctl's default
-	// Progress, which may be nil, is told of each step. It is called from several
-	// goroutines, one call at a time.
-	Progress func(Event)
+	// Observe, which may be nil, is told when a step of an image begins and ends, in
+	// one line. It is called from several goroutines, one call at a time.
+	Observe func(image, text string)
 }
 
 // Build builds all images side by side and pushes them by digest, then writes

@@ -32,7 +32,7 @@ type builder struct {
 	secrets []secretsprovider.Source
 	auth    session.Attachable
 
-	mu sync.Mutex // around Progress
+	mu sync.Mutex // around Observe
 }
 
 func newBuilder(ctx context.Context, o *Options) (*builder, error) {
@@ -101,7 +101,7 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 		attrs["context:"+spec.From] = "docker-image://" + base
 	}
 
-	p := newProgress(name, b.event)
+	p := newProgress(name, b.tell)
 	status := make(chan *client.SolveStatus)
 	read := make(chan struct{})
 	go func() {
@@ -143,17 +143,17 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 				name, name, spec.From, spec.From, err)
 		}
 	}
-	b.event(Event{Image: name, Step: "pushed " + d.Short(), State: StepDone, Elapsed: p.elapsed()})
+	b.tell(name, fmt.Sprintf("built and pushed %s in %s", d.Short(), time.Since(p.start).Round(100*time.Millisecond)))
 	return d, nil
 }
 
-func (b *builder) event(e Event) {
-	if b.Progress == nil {
+func (b *builder) tell(image, text string) {
+	if b.Observe == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.Progress(e)
+	b.Observe(image, text)
 }
 
 // buildContext is the folder a build sees, and its Dockerfile's path in there.

@@ -16,32 +16,6 @@ import (
 	"gauntlet/internal/kube"
 )
 
-// States of a build step.
-const (
-	StepStarted = "started"
-	StepDone    = "done"
-	StepCached  = "cached"
-	StepFailed  = "failed"
-)
-
-// An Event is one step of a build that began or ended.
-type Event struct {
-	Image   string
-	Step    string // "[3/7] RUN ./install.sh", on one line
-	State   string
-	Elapsed time.Duration // of the step; zero when it began
-}
-
-func (e Event) String() string {
-	switch {
-	case e.State == StepDone && e.Elapsed > 0:
-		return fmt.Sprintf("%s: %s (%s)", e.Image, e.Step, e.Elapsed.Round(100*time.Millisecond))
-	case e.State == StepDone:
-		return fmt.Sprintf("%s: %s", e.Image, e.Step)
-	}
-	return fmt.Sprintf("%s: %s: %s", e.Image, e.Step, e.State)
-}
-
 // A BuildError is an image that could not be built or pushed.
 type BuildError struct {
 	Image       string
@@ -86,7 +60,7 @@ const outputLines = 20
 // progress follows one build.
 type progress struct {
 	image string
-	tell  func(Event)
+	tell  func(image, text string)
 	start time.Time
 	steps map[digest.Digest]*step
 	order int
@@ -101,11 +75,9 @@ type step struct {
 	partial        string // the last line, not ended yet
 }
 
-func newProgress(image string, tell func(Event)) *progress {
+func newProgress(image string, tell func(image, text string)) *progress {
 	return &progress{image: image, tell: tell, start: time.Now(), steps: map[digest.Digest]*step{}}
 }
-
-func (p *progress) elapsed() time.Duration { return time.Since(p.start) }
 
 func (p *progress) step(d digest.Digest) *step {
 	s := p.steps[d]
@@ -121,32 +93,31 @@ func (p *progress) update(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		s := p.step(v.Digest)
 		s.name = v.Name
-		e := Event{Image: p.image, Step: kube.OneLine(v.Name)}
 		quiet := strings.HasPrefix(v.Name, "[internal]") || strings.HasPrefix(v.Name, "[auth]")
-		if v.Started != nil && !s.started {
+		text := kube.OneLine(v.Name)
+		switch {
+		case s.ended || v.Started == nil && v.Completed == nil:
+			continue
+		case v.Completed == nil:
+			if s.started {
+				continue
+			}
 			s.started = true
-			e.State = StepStarted
-			if !quiet && v.Completed == nil {
-				p.tell(e)
+		case v.Error != "":
+			s.ended, s.failed = true, v.Error
+			text += ": failed"
+		case v.Cached:
+			s.ended = true
+			text += ": cached"
+		default:
+			s.ended = true
+			text += ": done"
+			if v.Started != nil {
+				text += " in " + v.Completed.Sub(*v.Started).Round(100*time.Millisecond).String()
 			}
 		}
-		if v.Completed == nil || s.ended {
-			continue
-		}
-		s.ended, s.failed = true, v.Error
-		if v.Started != nil {
-			e.Elapsed = v.Completed.Sub(*v.Started)
-		}
-		switch {
-		case v.Error != "":
-			e.State = StepFailed
-		case v.Cached:
-			e.State = StepCached
-		default:
-			e.State = StepDone
-		}
 		if !quiet {
-			p.tell(e)
+			p.tell(p.image, text)
 		}
 	}
 	for _, l := range st.Logs {

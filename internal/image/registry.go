@@ -55,6 +55,23 @@ func Resolve(ctx context.Context, repo, tag string) (release.Digest, error) {
 	return release.ParseDigest(desc.Digest.String())
 }
 
+// Exists says whether a registry has an image, given by digest.
+func Exists(ctx context.Context, ref string) (bool, error) {
+	d, err := name.NewDigest(ref)
+	if err != nil {
+		return false, fmt.Errorf("read the image reference %q: %w", ref, err)
+	}
+	var missing *NotFoundError
+	if _, err := remote.Get(d, options(ctx)...); err != nil {
+		err = registryError("look up", ref, err)
+		if errors.As(err, &missing) {
+			return false, nil
+		}
+		return false, err
+	}
+	return true, nil
+}
+
 // Tag lets a tag name an image, which is given by digest (REGISTRY/NAME@DIGEST).
 // A tag that already names it is no error; one that names another image is a
 // *TagTakenError. Registries have no compare-and-set: of two writers at the same

@@ -110,6 +110,21 @@ func (c *Client) executor(e Exec) (remotecommand.Executor, error) {
 	})
 }
 
+// Limited passes on at most N bytes and drops the rest.
+type Limited struct {
+	W io.Writer
+	N int
+}
+
+func (l *Limited) Write(p []byte) (int, error) {
+	keep := min(len(p), l.N)
+	l.N -= keep
+	if _, err := l.W.Write(p[:keep]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // tail keeps the last bytes written to it.
 type tail struct {
 	limit int

@@ -25,7 +25,6 @@ const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "gauntlet"
 	RunLabel       = "gauntlet/run" // the run that made it
-	SuiteLabel     = "gauntlet/suite"
 )
 
 // podLife bounds the life of a workbench pod: the kubelet ends it even when
@@ -47,15 +46,10 @@ type Workbench struct {
 	before beats // the other runs when this one began
 }
 
-// OpenWorkbench connects to the workbench, makes its namespace when it is
-// missing, and removes what dead runs left there. run names this run; "" takes a
-// random name. The workbench must be closed.
-func OpenWorkbench(ctx context.Context, cfg config.Workbench, run string) (*Workbench, error) {
-	c, err := Connect(cfg.Context)
-	if err != nil {
-		return nil, err
-	}
-	w, err := NewWorkbench(c, cfg, run)
+// OpenWorkbench makes the workbench's namespace when it is missing, and removes
+// what dead runs left there. The workbench must be closed.
+func OpenWorkbench(ctx context.Context, c *Client, cfg config.Workbench) (*Workbench, error) {
+	w, err := NewWorkbench(c, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +66,8 @@ func OpenWorkbench(ctx context.Context, cfg config.Workbench, run string) (*Work
 }
 
 // NewWorkbench is OpenWorkbench without a word to the cluster.
-func NewWorkbench(c *Client, cfg config.Workbench, run string) (*Workbench, error) {
-	if run == "" {
-		run = strings.ToLower(rand.Text()[:12])
-	}
-	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: run, node: cfg.NodeSelector}
+func NewWorkbench(c *Client, cfg config.Workbench) (*Workbench, error) {
+	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: strings.ToLower(rand.Text()[:12]), node: cfg.NodeSelector}
 	if err := recode(cfg.Tolerations, &w.tolerate); err != nil {
 		return nil, fmt.Errorf("workbench.tolerations in gauntlet.yaml: each must be a Kubernetes Toleration (key, operator, value, effect): %w", err)
 	}
@@ -101,7 +92,6 @@ func recode(from, to any) error {
 
 // A Job is what one pod of the workbench runs: one container, never restarted.
 type Job struct {
-	Suite string   // value of SuiteLabel
 	Name  string   // begins the pod's name; lower case letters, digits, "-"
 	Image string   // by digest
 	Args  []string // given to the image's entrypoint, or run in its place when it has none
@@ -120,7 +110,7 @@ func (w *Workbench) Pod(j Job) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.Namespace,
 			Name:      fmt.Sprintf("%s-%s", j.Name, strings.ToLower(rand.Text()[:8])),
-			Labels:    map[string]string{ManagedByLabel: ManagedBy, RunLabel: w.Run, SuiteLabel: j.Suite},
+			Labels:    map[string]string{ManagedByLabel: ManagedBy, RunLabel: w.Run},
 		},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                 corev1.RestartPolicyNever,
@@ -137,22 +127,6 @@ func (w *Workbench) Pod(j Job) *corev1.Pod {
 			}},
 		},
 	}
-}
-
-// Start creates the job's pod and waits until it is ready. Where the pod is to
-// blame, the error is a *PodError. The pod stays, also a failed one, until Clear
-// or Close.
-func (w *Workbench) Start(ctx context.Context, j Job) (*corev1.Pod, error) {
-	pod, err := w.Client.CreatePod(ctx, w.Pod(j))
-	if err != nil {
-		return nil, err
-	}
-	return w.Client.WaitReady(ctx, w.Namespace, pod.Name)
-}
-
-// Clear deletes this run's pods of one suite and waits until they are gone.
-func (w *Workbench) Clear(ctx context.Context, suite string) error {
-	return w.clear(ctx, RunLabel+"="+w.Run+","+SuiteLabel+"="+suite)
 }
 
 // Close deletes all pods of this run, waits until they are gone, and sweeps once
