@@ -20,6 +20,8 @@ type Platform struct {
 	Chart      Chart          `yaml:"chart"`
 	Hubs       map[string]Hub `yaml:"hubs"`
 	InSync     []InSync       `yaml:"inSync"`
+
+	src *document
 }
 
 // Workbench is where builds are tested and pairings run.
@@ -80,15 +82,16 @@ type ImageSlot struct {
 	Tag  string `yaml:"tag"`
 }
 
-// A Hub is one JupyterHub deployment.
+// A Hub is one JupyterHub deployment. Its values are its files, then Set; secrets
+// come last, when it is deployed.
 type Hub struct {
 	Tier         string         `yaml:"tier"`
 	Cluster      string         `yaml:"cluster"` // kubeconfig context
 	Namespace    string         `yaml:"namespace"`
 	Release      string         `yaml:"release"` // Helm release name
 	Values       []string       `yaml:"values"`  // files, the later wins
-	Secrets      []string       `yaml:"secrets"` // sops files, over the values
-	Set          map[string]any `yaml:"set"`     // dotted value path to value, over the files
+	Secrets      []string       `yaml:"secrets"` // sops files, over the values and Set
+	Set          map[string]any `yaml:"set"`     // dotted value path to value, over the values files
 	URL          string         `yaml:"url"`
 	APITokenFrom SecretKey      `yaml:"apiTokenFrom"`
 }

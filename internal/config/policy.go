@@ -8,6 +8,8 @@ type Policy struct {
 	APIVersion string            `yaml:"apiVersion"`
 	Tiers      []Tier            `yaml:"tiers"` // in order
 	People     map[string]Person `yaml:"people"`
+
+	src *document
 }
 
 // A Tier is one stage of hubs and what a release needs to enter it (Approval,
@@ -26,7 +28,7 @@ type Tier struct {
 // Approval asks for the word of people with a role before a tier.
 type Approval struct {
 	Role  string `yaml:"role"`
-	Count int    `yaml:"count"` // distinct people, none of them an author of the change
+	Count int    `yaml:"count"` // distinct people, none of them an author of the change; default 1
 }
 
 // Signoff asks users of this tier's trial for their word before the next tier.
@@ -47,9 +49,12 @@ const (
 	RoleVoucher  = "voucher"  // sign-offs for others
 )
 
+// Roles are all of them.
+var Roles = []string{RoleBuilder, RoleChecker, RoleDeployer, RoleBoard, RoleUser, RoleVoucher}
+
 // A Person is a person or a machine with a key.
 type Person struct {
 	Key   string   `yaml:"key"` // "ed25519:" and the public key in base64, as `gauntlet key new` prints it
 	Roles []string `yaml:"roles"`
-	Email []string `yaml:"email"` // addresses they commit under
+	Email []string `yaml:"email"` // addresses they commit under, lower case
 }

@@ -133,7 +133,7 @@ func checkPaths(in Input) ([]Path, error) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		for _, o := range all {
-			if p.within(o.path) || o.path.within(p) {
+			if p.Within(o.path) || o.path.Within(p) {
 				return fmt.Errorf("%s (%s) and %s (%s) overlap: each value path has one meaning", o.what, o.path, what, p)
 			}
 		}

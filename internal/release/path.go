@@ -64,8 +64,8 @@ func (p Path) String() string {
 
 var pathEscaper = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `[`, `\[`)
 
-// within says whether p is q or lies under it.
-func (p Path) within(q Path) bool {
+// Within says whether p is q or lies under it.
+func (p Path) Within(q Path) bool {
 	if len(p) < len(q) {
 		return false
 	}

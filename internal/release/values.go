@@ -140,7 +140,7 @@ func FromSet(set map[string]any) (Values, error) {
 			return nil, err
 		}
 		for _, q := range paths {
-			if p.within(q) || q.within(p) {
+			if p.Within(q) || q.Within(p) {
 				return nil, fmt.Errorf("value paths %s and %s overlap: set one of them", q, p)
 			}
 		}

@@ -1,0 +1,394 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"gauntlet/internal/release"
+)
+
+// ParsePlatform reads gauntlet.yaml. The error is Problems: all of them, not the
+// first. file is how messages name it.
+func ParsePlatform(file string, data []byte) (*Platform, error) {
+	d, root := readDocument(file, data)
+	p := &Platform{src: d}
+	if root != nil {
+		d.decode(root, "", reflect.ValueOf(p).Elem())
+		d.apiVersion(p.APIVersion)
+		if p.Policy == "" {
+			p.Policy = "policy.yaml"
+		}
+		d.checkPlatform(p)
+	}
+	d.problems.sort()
+	if err := d.problems.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (d *document) apiVersion(v string) {
+	switch v {
+	case APIVersion:
+	case "":
+		d.need("apiVersion", v, APIVersion)
+	default:
+		d.bad("apiVersion", fmt.Sprintf("this program does not know the format %q", v), "write "+APIVersion+", or use the gauntlet that wrote "+plain(v))
+	}
+}
+
+// need reports a field without a value, with an example of one.
+func (d *document) need(field, value, example string) bool {
+	if value != "" || d.reported(field) {
+		return value != ""
+	}
+	key := field[strings.LastIndexByte(field, '.')+1:]
+	d.bad(field, "it is required", fmt.Sprintf("add %s: %s", key, example))
+	return false
+}
+
+// reported says whether a field has a problem already: a value that could not be
+// read shall not be called missing too.
+func (d *document) reported(field string) bool {
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Field == field })
+}
+
+var (
+	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	imageName  = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*$`)
+	repository = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
+)
+
+const labelForm = "use small letters, digits and dashes, at most 63"
+
+// label reports a name that Kubernetes would refuse.
+func (d *document) label(field, value string) {
+	if value != "" && !dnsLabel.MatchString(value) {
+		d.bad(field, fmt.Sprintf("%q is no name Kubernetes takes", value), labelForm)
+	}
+}
+
+func (d *document) checkPlatform(p *Platform) {
+	if d.need("platform", p.Name, "my-platform") {
+		d.label("platform", p.Name)
+	}
+	d.repository("registry", p.Registry, "registry.example.org/platform")
+	d.repository("ledger", p.Ledger, "registry.example.org/platform-ledger")
+	if p.Ledger != "" && (p.Ledger == p.Registry || slices.Contains(imageRepositories(p), p.Ledger)) {
+		d.bad("ledger", "it is a repository of images: whoever pushes images could delete a veto", "name a repository of its own")
+	}
+	d.need("workbench.context", p.Workbench.Context, "a context of your kubeconfig")
+	if d.need("workbench.namespace", p.Workbench.Namespace, "gauntlet-workbench") {
+		d.label("workbench.namespace", p.Workbench.Namespace)
+	}
+	d.checkImages(p)
+	d.checkChart(p)
+	if len(p.Hubs) == 0 {
+		d.bad("hubs", "there is no hub", "add hubs: {NAME: {tier: …, cluster: …, namespace: …, release: …}}")
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Hubs)) {
+		d.checkHub(p, name)
+	}
+	d.checkTwins(p)
+	for i, s := range p.InSync {
+		d.checkInSync(item("inSync", i), s)
+	}
+}
+
+func (d *document) repository(field, value, example string) {
+	if !d.need(field, value, example) || repository.MatchString(value) {
+		return
+	}
+	fix := "write HOST/NAME in small letters, as " + example
+	switch last := value[strings.LastIndexByte(value, '/')+1:]; {
+	case strings.Contains(value, "://"):
+		fix = "leave out " + plain(value[:strings.Index(value, "://")+3])
+	case strings.ContainsAny(last, ":@") && strings.Contains(value, "/"):
+		fix = "leave out the tag " + plain(last[strings.IndexAny(last, ":@"):])
+	}
+	d.bad(field, fmt.Sprintf("%q is no repository", value), fix)
+}
+
+func imageRepositories(p *Platform) []string {
+	var out []string
+	for name := range p.Images.Build {
+		out = append(out, p.Registry+"/"+name)
+	}
+	return out
+}
+
+func (d *document) checkHub(p *Platform, name string) {
+	h, field := p.Hubs[name], child("hubs", name)
+	d.label(field, name)
+	d.need(child(field, "tier"), h.Tier, "the name of a tier of the policy")
+	d.need(child(field, "cluster"), h.Cluster, "a context of your kubeconfig")
+	if d.need(child(field, "namespace"), h.Namespace, name) {
+		d.label(child(field, "namespace"), h.Namespace)
+	}
+	if f := child(field, "release"); d.need(f, h.Release, name) && (!dnsLabel.MatchString(h.Release) || len(h.Release) > 53) {
+		d.bad(f, fmt.Sprintf("%q is no name Helm takes for a release", h.Release), "use small letters, digits and dashes, at most 53")
+	}
+	d.files(child(field, "values"), h.Values)
+	d.files(child(field, "secrets"), h.Secrets)
+	d.checkURL(child(field, "url"), h.URL)
+	if h.APITokenFrom != (SecretKey{}) {
+		d.need(child(field, "apiTokenFrom.secret"), h.APITokenFrom.Secret, "the name of a Secret in the hub's namespace")
+		d.need(child(field, "apiTokenFrom.key"), h.APITokenFrom.Key, "the key in it")
+	}
+	d.checkSet(p, child(field, "set"), h.Set)
+}
+
+// files reports names of files that are empty or stand twice.
+func (d *document) files(field string, names []string) {
+	for i, n := range names {
+		f := item(field, i)
+		switch {
+		case d.reported(f):
+		case n == "":
+			d.bad(f, "it names no file", "name a file, or take the entry out")
+		case slices.Index(names, n) < i:
+			d.bad(f, fmt.Sprintf("%q stands twice", n), "keep one of the two")
+		}
+	}
+}
+
+func (d *document) checkURL(field, value string) {
+	if value == "" {
+		return // whether it is needed depends on the policy
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		// The value is not shown: it may hold a password.
+		d.bad(field, "it is no web address", "write https://HOST, with the path below which the hub lives if there is one")
+	case u.User != nil:
+		d.bad(field, "it holds a user name or password", "leave it out: the token comes from apiTokenFrom")
+	case u.RawQuery != "" || u.Fragment != "":
+		d.bad(field, "it has a query or fragment", "end it before the ? or #")
+	}
+}
+
+func (d *document) checkSet(p *Platform, field string, set map[string]any) {
+	slots := map[string]string{}
+	for image, s := range p.Chart.Images {
+		for _, at := range []string{s.Name, s.Tag} {
+			if at != "" {
+				slots[at] = image
+			}
+		}
+	}
+	var seen []release.Path
+	for _, s := range slices.Sorted(maps.Keys(set)) {
+		f := child(field, s)
+		path, err := release.ParsePath(s)
+		if err != nil {
+			d.bad(f, err.Error(), "")
+			continue
+		}
+		for _, other := range seen {
+			if path.Within(other) {
+				d.bad(f, "it lies in what "+other.String()+" sets", "set one of the two")
+			}
+		}
+		seen = append(seen, path)
+		if image, ok := slots[s]; ok {
+			d.checkRequest(f, p.Chart.Images[image], image, set[s], s)
+		}
+	}
+}
+
+// checkRequest checks a value that stands in an image slot.
+func (d *document) checkRequest(field string, slot ImageSlot, image string, value any, at string) {
+	if at == slot.Name && slot.Tag != "" {
+		return // the registry decides where images are
+	}
+	v, err := release.FromSet(map[string]any{at: value})
+	if err != nil {
+		return // reported as a path
+	}
+	tag, err := release.Slot(slot).Request(v)
+	if err != nil {
+		d.bad(field, fmt.Sprintf("the tag of %s is no text", image), "write it in quotes")
+	} else if isMoving(tag) {
+		d.moving(field, tag)
+	}
+}
+
+// checkTwins reports hubs that are the same deployment.
+func (d *document) checkTwins(p *Platform) {
+	at, byURL := map[[3]string]string{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(p.Hubs)) {
+		h := p.Hubs[name]
+		id := [3]string{h.Cluster, h.Namespace, h.Release}
+		if other, ok := at[id]; ok {
+			d.bad(child("hubs", name), fmt.Sprintf("it is the same Helm release as hub %s: cluster %s, namespace %s, release %s", other, h.Cluster, h.Namespace, h.Release),
+				"give one of them its own namespace or release name")
+		}
+		if h.Cluster != "" && h.Namespace != "" && h.Release != "" {
+			at[id] = name
+		}
+		if other, ok := byURL[strings.TrimRight(h.URL, "/")]; ok && h.URL != "" {
+			d.bad(child(child("hubs", name), "url"), fmt.Sprintf("it is the address of hub %s too", other), "write each hub's own address")
+		}
+		byURL[strings.TrimRight(h.URL, "/")] = name
+	}
+}
+
+func (d *document) checkInSync(field string, s InSync) {
+	if len(s.Files) < 2 && !d.reported(child(field, "files")) {
+		d.bad(child(field, "files"), fmt.Sprintf("%d file cannot differ from itself", len(s.Files)), "name two files or more, the first is the source")
+	}
+	d.files(child(field, "files"), s.Files)
+	if len(s.Paths) == 0 && !d.reported(child(field, "paths")) {
+		d.bad(child(field, "paths"), "nothing is compared", "name the value paths that must be equal in all the files")
+	}
+	for i, path := range s.Paths {
+		d.path(item(child(field, "paths"), i), path)
+	}
+}
+
+// path checks a dotted path of values.
+func (d *document) path(field, s string) (release.Path, bool) {
+	if d.reported(field) {
+		return nil, false
+	}
+	p, err := release.ParsePath(s)
+	if err != nil {
+		d.bad(field, err.Error(), "write it as jupyterhub.singleuser.image.tag")
+		return nil, false
+	}
+	return p, true
+}
+
+func (d *document) checkChart(p *Platform) {
+	c := p.Chart
+	switch {
+	case c.Path == "" && c.Repo == "" && c.Name == "" && c.Version == "":
+		d.bad("chart.path", "there is no chart", "add path: FOLDER, or repo, name and version")
+	case c.Path != "" && (c.Repo != "" || c.Name != "" || c.Version != ""):
+		d.bad("chart.path", "the chart has a path and a repository", "keep path, or repo, name and version")
+	case c.Path == "":
+		d.need("chart.repo", c.Repo, "https://charts.example.org")
+		d.need("chart.name", c.Name, "the name of the chart")
+		if d.need("chart.version", c.Version, "1.2.3") {
+			if _, err := semver.StrictNewVersion(strings.TrimPrefix(c.Version, "v")); err != nil {
+				d.bad("chart.version", fmt.Sprintf("%q is no single version", c.Version), "write one version in full, as 1.2.3")
+			}
+		}
+	}
+	if len(c.Images) == 0 {
+		d.bad("chart.images", "no image of the set goes into the chart", "add images: {notebook: {name: VALUE.PATH, tag: VALUE.PATH}}")
+	}
+	type use struct {
+		field string
+		path  release.Path
+	}
+	var uses []use
+	add := func(field, s string) {
+		path, ok := d.path(field, s)
+		if !ok {
+			return
+		}
+		for _, u := range uses {
+			if path.Within(u.path) || u.path.Within(path) {
+				d.bad(field, fmt.Sprintf("%s and %s (%s) are one place", path, u.path, u.field), "each value path has one meaning: change one of them")
+			}
+		}
+		uses = append(uses, use{field, path})
+	}
+	for _, image := range slices.Sorted(maps.Keys(c.Images)) {
+		s, field := c.Images[image], child("chart.images", image)
+		d.knownImage(p, field, image)
+		if d.need(child(field, "name"), s.Name, "the value path of the image's name") {
+			add(child(field, "name"), s.Name)
+		}
+		if s.Tag != "" {
+			add(child(field, "tag"), s.Tag)
+		}
+	}
+	for i, s := range c.Access {
+		add(item("chart.access", i), s)
+	}
+}
+
+// knownImage reports a name that images.build does not have.
+func (d *document) knownImage(p *Platform, field, image string) {
+	if _, ok := p.Images.Build[image]; ok || image == "" || len(p.Images.Build) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(p.Images.Build))
+	fix := "build one of that name, or write " + oneOf(names)
+	if near := nearest(image, names); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	d.bad(field, fmt.Sprintf("images.build has no image %q", image), fix)
+}
+
+func (d *document) checkImages(p *Platform) {
+	im := p.Images
+	d.need("images.source", im.Source, "the folder of the Dockerfiles")
+	if len(im.Build) == 0 && !d.reported("images.build") {
+		d.bad("images.build", "there is no image", "add build: {notebook: {dockerfile: notebook/Dockerfile}}")
+	}
+	d.reference("images.base", im.Base)
+	for _, k := range slices.Sorted(maps.Keys(im.Args)) {
+		d.reference(child("images.args", k), im.Args[k])
+	}
+	for i, s := range im.Secrets {
+		f := item("images.secrets", i)
+		d.need(child(f, "id"), s.ID, "the id that the Dockerfile mounts")
+		d.need(child(f, "file"), s.File, "the file it gets")
+		if slices.IndexFunc(im.Secrets, func(o BuildSecret) bool { return o.ID == s.ID }) < i && s.ID != "" {
+			d.bad(child(f, "id"), fmt.Sprintf("the id %q stands twice", s.ID), "give each secret its own id")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(im.Build)) {
+		b, field := im.Build[name], child("images.build", name)
+		if !imageName.MatchString(name) {
+			d.bad(field, fmt.Sprintf("%q is no name for an image", name), "use small letters, digits, dots and dashes")
+		}
+		d.need(child(field, "dockerfile"), b.Dockerfile, name+"/Dockerfile")
+		d.files(child(field, "prepare"), b.Prepare)
+		d.knownImage(p, child(field, "from"), b.From)
+		if round := circle(im.Build, name); round != "" {
+			d.bad(child(field, "from"), "images are built on each other in a circle: "+round, "let one of them build on something else")
+		}
+	}
+	for i, pair := range im.Pairs {
+		f := item("images.pairs", i)
+		if d.need(child(f, "notebook"), pair.Notebook, "notebook") {
+			d.knownImage(p, child(f, "notebook"), pair.Notebook)
+		}
+		if d.need(child(f, "worker"), pair.Worker, "worker") {
+			d.knownImage(p, child(f, "worker"), pair.Worker)
+		}
+		if d.need(child(f, "template"), pair.Template, "/pre-home/worker-template.yml") && !path.IsAbs(pair.Template) {
+			d.bad(child(f, "template"), fmt.Sprintf("%q is no absolute path", pair.Template), "write the path in the notebook image, with a leading /")
+		}
+	}
+}
+
+// circle is how an image is built on itself, "" when it is not.
+func circle(build map[string]Build, name string) string {
+	way := name
+	at := build[name].From
+	for range build {
+		if at == "" {
+			return ""
+		}
+		way += " from " + at
+		if at == name {
+			return way
+		}
+		at = build[at].From
+	}
+	return ""
+}
