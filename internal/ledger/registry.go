@@ -22,15 +22,14 @@ import (
 )
 
 // How a statement is kept: an OCI image manifest (image specification v1.1) with an
-// artifactType, an empty config, the DSSE envelope as its one layer, and the first
-// subject's artifact as its subject. The annotation is the one that BuildKit and
-// others put on attestations.
+// artifactType, which its empty config bears too (some registries list by that one),
+// the DSSE envelope as its one layer, and the first subject's artifact as its
+// subject. The annotation is the one that BuildKit puts on attestations.
 const (
 	// StatementType is the artifactType of a statement's manifest.
 	StatementType = "application/vnd.gauntlet.statement.v1+json"
 
 	typeEnvelope        = "application/vnd.dsse.envelope.v1+json"
-	typeEmpty           = "application/vnd.oci.empty.v1+json"
 	annotationPredicate = "in-toto.io/predicate-type"
 	annotationTitle     = "org.opencontainers.image.title"
 
@@ -103,7 +102,7 @@ func (r *registry) Append(ctx context.Context, item Item) error {
 	}
 	m := manifest{
 		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: StatementType,
-		Config: descriptor{MediaType: typeEmpty, Digest: release.DigestOf([]byte("{}")), Size: 2},
+		Config: descriptor{MediaType: StatementType, Digest: release.DigestOf([]byte("{}")), Size: 2},
 		Layers: []descriptor{{
 			MediaType: typeEnvelope, Digest: item.ID, Size: int64(len(item.Envelope)),
 			Annotations: map[string]string{annotationPredicate: item.Type, annotationTitle: "statement.dsse.json"},
@@ -115,7 +114,7 @@ func (r *registry) Append(ctx context.Context, item Item) error {
 	if err != nil {
 		return err
 	}
-	if err := r.upload(ctx, typeEmpty, []byte("{}")); err != nil {
+	if err := r.upload(ctx, StatementType, []byte("{}")); err != nil {
 		return err
 	}
 	if err := r.upload(ctx, typeEnvelope, item.Envelope); err != nil {
