@@ -23,13 +23,16 @@ func Build(ctx context.Context, out io.Writer) error {
 	if err := installPackages(ctx, p); err != nil {
 		return err
 	}
-	_, err := build(ctx, p, nil)
-	return err
+	if _, err := build(ctx, p, nil); err != nil {
+		return err
+	}
+	p.say("all programs of the lab are built: %s", BinDir())
+	return nil
 }
 
-// build is Build for the named sets only, or for all; it returns the folder of
-// each set by its name.
-func build(ctx context.Context, p *progress, only []string) (map[string]string, error) {
+// build is Build for the sets that want accepts, or for all when it is nil; it
+// returns the folder of each set by its name.
+func build(ctx context.Context, p *progress, want func(set string) bool) (map[string]string, error) {
 	root, err := checkout()
 	if err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func build(ctx context.Context, p *progress, only []string) (map[string]string, 
 	}
 	folders := map[string]string{}
 	for _, s := range sets {
-		if only != nil && !contains(only, s.name) {
+		if want != nil && !want(s.name) {
 			continue
 		}
 		folder, err := s.folder(root)
@@ -70,41 +73,32 @@ func (s programSet) build(ctx context.Context, p *progress, root, folder string)
 		return err
 	}
 	defer unlock()
-	for _, g := range s.groups {
-		var names []string
-		for _, prog := range g {
-			names = append(names, prog.name)
-		}
-		if len(missing(folder, names)) == 0 {
-			continue
-		}
-		if err := s.buildGroup(ctx, p, root, folder, g, names); err != nil {
-			return err
-		}
+	if len(missing(folder, s.names())) == 0 { // built while we waited
+		return nil
 	}
-	return nil
+	return s.compile(ctx, p, root, folder)
 }
 
-// buildGroup builds programs into a temporary folder and moves them into place,
+// compile builds the programs into a temporary folder and moves them into place,
 // so that what the cache holds is always whole.
-func (s programSet) buildGroup(ctx context.Context, p *progress, root, folder string, group []goProgram, names []string) error {
+func (s programSet) compile(ctx context.Context, p *progress, root, folder string) error {
 	tmp, err := os.MkdirTemp(folder, ".build-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	p.say("building %s of %s; all of it takes about %s on two cores, once", strings.Join(names, ", "), s.what, s.howLong)
+	p.say("building %s, once (%s on two cores, when nothing of it was compiled before): %s", s.what, s.howLong, strings.Join(s.names(), ", "))
 	args := []string{"build", "-v", "-trimpath", "-ldflags", s.ldflags, "-o", tmp + "/"}
-	for _, prog := range group {
+	for _, prog := range s.list {
 		args = append(args, prog.pkg)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(root, s.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if err := runCounting(cmd, p, names[len(names)-1]); err != nil {
+	if err := runCounting(cmd, p, s.what); err != nil {
 		return err
 	}
-	for _, prog := range group {
+	for _, prog := range s.list {
 		built := filepath.Join(tmp, goInstallName(prog.pkg))
 		if err := os.Rename(built, filepath.Join(folder, prog.name)); err != nil {
 			return err
@@ -139,7 +133,10 @@ func runCounting(cmd *exec.Cmd, p *progress, what string) error {
 	stop := p.every(20*time.Second, func(elapsed time.Duration) string {
 		mu.Lock()
 		defer mu.Unlock()
-		return fmt.Sprintf("  … %s so far, %d packages compiled", elapsed.Round(time.Second), count)
+		if count == 0 {
+			return fmt.Sprintf("  … %s so far, linking", elapsed.Round(time.Second))
+		}
+		return fmt.Sprintf("  … %s so far, %d packages compiled, at %s", elapsed.Round(time.Second), count, tail[len(tail)-1])
 	})
 	defer stop()
 	lines := bufio.NewScanner(stderr)
@@ -189,13 +186,4 @@ func linkPrograms(folder string, names []string) error {
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,7 +56,7 @@ func prepareHost() error {
 		s.remember(name)
 	}
 	for _, dir := range []string{kubeletDir, cniStateDir} {
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !contains(s.Folders, dir) {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !slices.Contains(s.Folders, dir) {
 			s.Folders = append(s.Folders, dir)
 		}
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,13 +11,21 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// checkPortFree tells, when an address is taken, by which process.
-func checkPortFree(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err == nil {
+// checkPortFree tells, when an address is taken, by which process. What was just
+// killed gets a moment to end.
+func checkPortFree(ctx context.Context, addr string) error {
+	err := until(ctx, 3*time.Second, func() error {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return err
+		}
 		return l.Close()
+	})
+	if err == nil {
+		return nil
 	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("the lab needs %s: %w", addr, err)

@@ -9,14 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// A unit's process carries these in its environment. They, not files with
-// process numbers, say what belongs to the lab: a number may be somebody else's
-// by now, and a process started just before a kill has no file yet.
-const (
-	unitEnv   = "LAB_UNIT"   // "NAME CONFIG-HASH"; on process 1 of a unit only
-	memberEnv = "LAB_MEMBER" // the lab's folder; daemons inherit it
+	"gauntlet/lab/internal/spec"
 )
 
 // runningUnit is process 1 of a unit as found in /proc.
@@ -70,10 +64,10 @@ func isUnitProcess(pid int) bool {
 func parseUnitEnviron(environ string) (runningUnit, bool) {
 	var u runningUnit
 	for _, kv := range strings.Split(environ, "\x00") {
-		if v, ok := strings.CutPrefix(kv, unitEnv+"="); ok {
+		if v, ok := strings.CutPrefix(kv, spec.UnitEnv+"="); ok {
 			u.name, u.config, _ = strings.Cut(v, " ")
 		}
-		if v, ok := strings.CutPrefix(kv, memberEnv+"="); ok {
+		if v, ok := strings.CutPrefix(kv, spec.MemberEnv+"="); ok {
 			u.dir = v
 		}
 	}
@@ -116,15 +110,40 @@ func endUnits(ctx context.Context, units []runningUnit) error {
 	return nil
 }
 
+// stillThere is a permanent error once one of the units has ended.
+func stillThere(units ...runningUnit) error {
+	for _, u := range units {
+		if processGone(u.pid) {
+			return permanent{fmt.Errorf("%s ended", u.name)}
+		}
+	}
+	return nil
+}
+
 // processGone tells whether a process is no more, or only waits to be reaped.
-// Process 1 of a namespace gets there only after all others in it.
+// The last thread of process 1 of a namespace ends after all others in there.
 func processGone(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	fields := statFields(pid)
+	if fields == nil {
 		return true
 	}
-	_, rest, ok := strings.Cut(string(stat), ") ")
-	return ok && strings.HasPrefix(rest, "Z")
+	state, threads := fields[0], fields[17]
+	return state == "Z" && threads == "1"
+}
+
+// statFields are the fields of /proc/PID/stat from the third on (state, parent,
+// …): the second, the name, may itself hold spaces and parentheses. It is nil
+// when the process is gone.
+func statFields(pid int) []string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if len(fields) < 18 {
+		return nil
+	}
+	return fields
 }
 
 // descendants lists a process and all below it.
@@ -144,14 +163,8 @@ func processChildren() (map[int][]int, error) {
 	}
 	children := map[int][]int{}
 	for _, path := range stats {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
 		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
-		// The name, in parentheses, may itself hold spaces and parentheses.
-		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if len(fields) > 1 {
+		if fields := statFields(pid); fields != nil {
 			parent, _ := strconv.Atoi(fields[1])
 			children[parent] = append(children[parent], pid)
 		}

@@ -22,7 +22,7 @@ type programSet struct {
 	module  string   // folder of the Go module, below the root of the checkout
 	sources []string // files and folders of the module that decide the content, besides go.mod and go.sum
 	ldflags string
-	groups  [][]goProgram // built together, in this order
+	list    []goProgram // built together
 }
 
 // goProgram is one program: its Go package and the name it is installed under.
@@ -38,26 +38,37 @@ func programs(pkgPrefix string, names ...string) []goProgram {
 
 // programSets returns what the lab runs, as the checkout at root pins it.
 func programSets(root string) ([]programSet, error) {
-	version, err := requiredVersion(filepath.Join(root, "lab/kubernetes/go.mod"), "k8s.io/kubernetes")
+	kubernetes, err := requiredVersion(filepath.Join(root, "lab/kubernetes/go.mod"), "k8s.io/kubernetes")
+	if err != nil {
+		return nil, err
+	}
+	buildkit, err := requiredVersion(filepath.Join(root, "lab/tools/go.mod"), "github.com/moby/buildkit")
 	if err != nil {
 		return nil, err
 	}
 	return []programSet{
-		{name: "lab", what: "the lab's own programs", howLong: "a few seconds", module: ".",
+		{name: ownSet, what: "the lab's own programs", howLong: "a few seconds", module: ".",
 			sources: []string{"lab/unit", "lab/pause", "lab/internal/spec"}, ldflags: "-s -w",
-			groups: [][]goProgram{{{"gauntlet/lab/unit", "lab-unit"}, {"gauntlet/lab/pause", "pause"}}}},
-		{name: "tools", what: "the registry and the image builder", howLong: "3 minutes", module: "lab/tools", ldflags: "-s -w",
-			groups: [][]goProgram{append(programs("github.com/moby/buildkit/cmd/", "buildkitd", "buildctl"),
-				goProgram{"github.com/distribution/distribution/v3/cmd/registry", "registry"})}},
-		{name: "kubernetes", what: "Kubernetes " + version, howLong: "8 minutes", module: "lab/kubernetes",
-			sources: []string{"coredns"}, ldflags: kubernetesLdflags(version),
-			groups: [][]goProgram{
-				{{"go.etcd.io/etcd/server/v3", "etcd"}},
-				{{"./coredns", "coredns"}, {"github.com/rancher/local-path-provisioner", "local-path-provisioner"}},
-				programs("k8s.io/kubernetes/cmd/", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
-			}},
+			list: []goProgram{{"gauntlet/lab/unit", "lab-unit"}, {"gauntlet/lab/pause", "pause"}}},
+		{name: toolsSet, what: "registry and image builder", howLong: "about 3 minutes", module: "lab/tools",
+			ldflags: "-s -w -X github.com/moby/buildkit/version.Version=" + buildkit,
+			list: append(programs("github.com/moby/buildkit/cmd/", "buildkitd", "buildctl"),
+				goProgram{"github.com/distribution/distribution/v3/cmd/registry", "registry"})},
+		{name: "addons", what: "the clusters' DNS and volumes", howLong: "about 2 minutes", module: "lab/kubernetes",
+			sources: []string{"coredns"}, ldflags: "-s -w",
+			list: []goProgram{{"./coredns", "coredns"}, {"github.com/rancher/local-path-provisioner", "local-path-provisioner"}}},
+		{name: "kubernetes", what: "Kubernetes " + kubernetes, howLong: "about 7 minutes", module: "lab/kubernetes",
+			ldflags: kubernetesLdflags(kubernetes),
+			list: append(programs("k8s.io/kubernetes/cmd/", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
+				goProgram{"go.etcd.io/etcd/server/v3", "etcd"})},
 	}, nil
 }
+
+// Names of the sets that do not need Kubernetes' long build.
+const (
+	ownSet   = "lab"
+	toolsSet = "tools"
+)
 
 // kubernetesLdflags make the programs tell the version they were built from, as
 // released ones do; clients and servers compare these.
@@ -94,10 +105,8 @@ func requiredVersion(goMod, module string) (string, error) {
 // names lists the set's programs.
 func (s programSet) names() []string {
 	var list []string
-	for _, g := range s.groups {
-		for _, p := range g {
-			list = append(list, p.name)
-		}
+	for _, p := range s.list {
+		list = append(list, p.name)
 	}
 	return list
 }
@@ -105,7 +114,7 @@ func (s programSet) names() []string {
 // folder is where the set's programs are kept.
 func (s programSet) folder(root string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%v\n", s.ldflags, s.groups)
+	fmt.Fprintf(h, "%s\n%v\n", s.ldflags, s.list)
 	paths := s.sources
 	if s.module != "." { // the lab's own programs use the standard library alone
 		paths = append([]string{"go.mod", "go.sum"}, paths...)

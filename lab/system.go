@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,18 +66,26 @@ func output(ctx context.Context, input string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// until calls try until it succeeds, ctx ends, or limit has passed; the error is
-// then the last one of try.
+// permanent wraps an error that waiting does not help.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// until calls try until it succeeds, fails for good (permanent), ctx ends, or
+// limit has passed; the error is then the last one of try.
 func until(ctx context.Context, limit time.Duration, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
 	for {
 		err := try()
-		if err == nil {
-			return nil
+		var p permanent
+		if err == nil || errors.As(err, &p) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("%w; last: %w", ctx.Err(), err)
+		case <-timeout.C:
 			return fmt.Errorf("%w (waited %s)", err, limit)
 		case <-time.After(100 * time.Millisecond):
 		}

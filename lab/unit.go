@@ -73,8 +73,8 @@ func (u unit) environment(hash string) []string {
 	env := []string{
 		"PATH=" + BinDir() + ":" + systemPath,
 		"HOME=/root",
-		unitEnv + "=" + u.name + " " + hash,
-		memberEnv + "=" + Dir(),
+		spec.UnitEnv + "=" + u.name + " " + hash,
+		spec.MemberEnv + "=" + Dir(),
 	}
 	return append(env, u.env...)
 }
@@ -99,6 +99,21 @@ func (u unit) logTail() string {
 		fmt.Fprintf(&b, "\n%s:\n  %s", l, strings.Join(lines[max(0, len(lines)-5):], "\n  "))
 	}
 	return b.String()
+}
+
+// lastRestart is what the unit's log says about the last daemon that ended.
+func (u unit) lastRestart() string {
+	data, err := os.ReadFile(u.log("unit"))
+	if err != nil {
+		return ""
+	}
+	last := ""
+	for _, line := range strings.Split(string(data), "\n") {
+		if strings.HasSuffix(line, spec.StartingAgain) {
+			last = line
+		}
+	}
+	return last
 }
 
 func modTime(path string) int64 {

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ func newUnit() *unit {
 func environment() []string {
 	var env []string
 	for _, kv := range os.Environ() {
-		if len(kv) < 9 || kv[:9] != "LAB_UNIT=" {
+		if !strings.HasPrefix(kv, spec.UnitEnv+"=") {
 			env = append(env, kv)
 		}
 	}
@@ -113,7 +114,7 @@ func (u *unit) keep(d spec.Daemon) error {
 	go func() {
 		defer logFile.Close()
 		for {
-			log.Printf("%s ended: %s; starting it again", d.Name, describe(<-p.exited))
+			log.Printf("%s ended: %s; %s", d.Name, describe(<-p.exited), spec.StartingAgain)
 			for {
 				time.Sleep(time.Second)
 				if p, err = u.start(d.Args, d.Env, logFile); err == nil {

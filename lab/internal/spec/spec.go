@@ -2,6 +2,17 @@
 // JSON, to the standard input of the lab-unit program.
 package spec
 
+// A unit's process carries these in its environment. They, not files with
+// process numbers, say what belongs to the lab: a number may be somebody else's
+// by now, and a process started just before a kill has no file yet.
+const (
+	UnitEnv   = "LAB_UNIT"   // "NAME CONFIG-HASH"; on process 1 of a unit only
+	MemberEnv = "LAB_MEMBER" // the lab's folder; daemons inherit it
+)
+
+// StartingAgain ends the line of a unit's log that says how a daemon ended.
+const StartingAgain = "starting it again"
+
 // Spec describes one unit: a process (number 1 of its own process namespace)
 // that prepares its surroundings, starts daemons and restarts those that end.
 // When it ends, however it ends, the kernel ends everything it started.
