@@ -108,7 +108,7 @@ func WriteAnchor(ctx context.Context, c *Client, namespace string, pinned releas
 
 // changeAnchor changes the anchor so that no writer overwrites what it has not seen.
 func changeAnchor(ctx context.Context, c *Client, namespace string, change func(*Anchor) error) error {
-	if err := EnsureNamespace(ctx, c, namespace); err != nil {
+	if err := c.EnsureNamespace(ctx, namespace); err != nil {
 		return err
 	}
 	maps := c.CoreV1().ConfigMaps(namespace)
@@ -154,24 +154,5 @@ func changeAnchor(ctx context.Context, c *Client, namespace string, change func(
 	return nil
 }
 
-// EnsureNamespace makes the namespace, with a label that says who made it, unless
-// it exists.
-func EnsureNamespace(ctx context.Context, c *Client, namespace string) error {
-	_, err := c.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-	if err == nil {
-		return nil
-	}
-	if apierrors.IsNotFound(err) {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: managed()}}
-		_, err = c.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
-		if err == nil || apierrors.IsAlreadyExists(err) {
-			return nil
-		}
-	}
-	return fmt.Errorf("make namespace %s in cluster %s: %w", namespace, c.Context, err)
-}
-
 // managed are the labels of objects that gauntlet makes for itself.
-func managed() map[string]string {
-	return map[string]string{"app.kubernetes.io/managed-by": "gauntlet"}
-}
+func managed() map[string]string { return map[string]string{ManagedByLabel: ManagedBy} }
