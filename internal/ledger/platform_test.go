@@ -41,7 +41,7 @@ tiers:
   - bleeding-edge: {hubs: any, suites: [hub]}
   - production: {suites: [hub], approval: {role: board, count: %d}}
 people:
-  checker: {roles: [checker], key: %q}
+  checker: {roles: [builder, checker, deployer], key: %q}
 `, count, p.keys["checker"].Public())
 	for _, name := range board {
 		fmt.Fprintf(&b, "  %s: {roles: [board], key: %q}\n", name, p.keys[name].Public())

@@ -143,7 +143,7 @@ func needed(p config.Policy) int {
 }
 
 func readPolicy(text string, d release.Digest) (link, error) {
-	p, err := parsePolicy("policy "+d.Short(), []byte(text))
+	p, err := config.ParsePolicy("policy "+d.Short(), []byte(text))
 	if err != nil {
 		return link{}, fmt.Errorf("policy %s of the ledger cannot be read: %w", d.Short(), err)
 	}
