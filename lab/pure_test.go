@@ -327,3 +327,38 @@ func TestChooseClusters(t *testing.T) {
 		}
 	}
 }
+
+func TestDownKeepsWhatTheNextStartCanUse(t *testing.T) {
+	t.Setenv(DirEnv, t.TempDir())
+	t.Setenv(CacheEnv, t.TempDir())
+	node := filepath.Join(Clusters()[0].Nodes[0].dir())
+	kept := []string{filepath.Join(RegistryDir(), "x"), filepath.Join(buildkitDir(), "x"), filepath.Join(node, "containerd", "x"), filepath.Join(CacheDir(), "x")}
+	gone := []string{Kubeconfig(), buildkitSocket(), filepath.Join(node, "kubelet", "x"), filepath.Join(Clusters()[0].pki(), "ca.key"), filepath.Join(Dir(), "log", "x")}
+	for _, f := range append(append([]string{}, kept...), gone...) {
+		if err := writeFileAtomic(f, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exists := func(f string) bool { _, err := os.Stat(f); return err == nil }
+	if err := removeState(false); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range kept {
+		if !exists(f) {
+			t.Errorf("down removed %s", f)
+		}
+	}
+	for _, f := range gone {
+		if exists(f) {
+			t.Errorf("down left %s", f)
+		}
+	}
+	if err := removeState(true); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range kept {
+		if exists(f) {
+			t.Errorf("down --all left %s", f)
+		}
+	}
+}

@@ -13,13 +13,17 @@ import (
 	"time"
 )
 
-// needLinuxRoot says in plain words why a command cannot work here.
+// needLinuxRoot says in plain words why a command cannot work here. It also makes
+// the system's programs findable where sudo or a plain shell hides them.
 func needLinuxRoot(command string) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("%s: the lab needs Linux (network and mount namespaces); this is %s", command, runtime.GOOS)
 	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%s: the lab needs root for network and mount namespaces: repeat it with sudo", command)
+	}
+	if path := os.Getenv("PATH"); !strings.HasSuffix(path, systemPath) {
+		return os.Setenv("PATH", path+":"+systemPath)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // Bounds of what `lab up` waits for.
 const (
 	startLimit    = 3 * time.Minute  // a cluster or the services, from their start
-	recoveryLimit = 20 * time.Second // one that runs but does not answer well, before it is started anew
+	recoveryLimit = 90 * time.Second // one that runs but does not answer well (a busy machine?), before it is started anew
 )
 
 // Up brings up the registry, the image builder and the clusters (all, or those
