@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"context"
-	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"slices"

@@ -65,7 +65,7 @@ always with its reasons and the command that would satisfy each.`,
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.file, "file", "f", "gauntlet.yaml", "the platform's configuration")
-	f.StringVar(&a.key, "key", os.Getenv("GAUNTLET_KEY"), "signing key: a name of `gauntlet key new` or a file (default $GAUNTLET_KEY)")
+	f.StringVar(&a.key, "key", os.Getenv("GAUNTLET_KEY"), "signing key: the `NAME` of one made with gauntlet key new, or a file (default $GAUNTLET_KEY)")
 	f.StringVarP(&a.format, "output", "o", "text", "output format: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%v\n  see: %s --help", err, c.CommandPath()) })

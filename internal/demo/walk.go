@@ -13,7 +13,6 @@ import (
 
 	"gauntlet/internal/cli/exit"
 	"gauntlet/internal/evidence"
-	"gauntlet/lab"
 )
 
 // walk carries the team's release to production.

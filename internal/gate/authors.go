@@ -86,3 +86,13 @@ func (f *facts) history(m evidence.Made, stop map[string]bool) history {
 	}
 	return h
 }
+
+// Authored says why a person may not approve the release ("wrote commit 0123abc"),
+// "" when they may. What cannot be told says so too.
+func Authored(in Input, person string) string {
+	wrote, err := gather(in).authors()
+	if err != nil {
+		return "may have written it: " + err.Error()
+	}
+	return wrote[person]
+}

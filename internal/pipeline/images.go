@@ -199,7 +199,7 @@ func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) err
 	}
 	suite := pair.Suite(pair.Options{
 		Client: bench, Workbench: w.Platform.Workbench,
-		Pairs: w.Platform.Images.Pairs, Refs: w.refs(set),
+		Images: w.Platform.Images, Refs: w.refs(set),
 	})
 	return w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, "")
 }

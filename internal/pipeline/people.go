@@ -77,8 +77,8 @@ func (w *Workspace) Approve(ctx context.Context, ref, tier, note string) (string
 	if err != nil {
 		return "", err
 	}
-	if commit, is := gate.AuthorOf(in, word.name); is {
-		return "", inputf("%s wrote commit %s of this release: nobody approves their own change; ask another member of the %s", word.name, shortCommit(commit), asked.Approval.Role)
+	if why := gate.Authored(in, word.name); why != "" {
+		return "", inputf("%s %s: nobody approves their own change; ask another member of the %s", word.name, why, asked.Approval.Role)
 	}
 	err = w.record(ctx, word.s, ledger.Statement{
 		Type:      evidence.ApprovalType,
@@ -187,7 +187,7 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	if err != nil {
 		return "", &InputError{err}
 	}
-	word, err := w.speak(ctx, ref, config.RoleDeployer, config.RoleBoard)
+	word, err := w.speak(ctx, ref, config.RoleDeployer)
 	if err != nil {
 		return "", err
 	}

@@ -54,8 +54,8 @@ func (w *Workspace) PolicyInit(ctx context.Context) (release.Digest, error) {
 	if name, who, ok := s.person(key.ID()); !ok || !contains(who.Roles, config.RoleBoard) {
 		return "", inputf("the first policy is set by one of its own board: %s gives key %s (%q) no role %s", w.Platform.Policy, key.ID(), name, config.RoleBoard)
 	}
-	digest := ledger.PolicyDigest(text)
-	known, err := w.ledger.Has(ctx, digest)
+	digest := evidence.PolicyArtifact(text).Digest()
+	known, err := w.holdsPolicy(ctx, digest)
 	if err != nil {
 		return "", fmt.Errorf("read the ledger %s: %w", w.Platform.Ledger, err)
 	}
@@ -65,6 +65,21 @@ func (w *Workspace) PolicyInit(ctx context.Context) (release.Digest, error) {
 		}
 	}
 	return digest, w.pin(ctx, digest)
+}
+
+// holdsPolicy says whether a statement of the ledger brings a policy. Without a
+// pinned policy every statement counts as absent, so it is looked for there.
+func (w *Workspace) holdsPolicy(ctx context.Context, digest release.Digest) (bool, error) {
+	view, err := w.ledger.Read(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	for _, r := range view.Rejected {
+		if r.Type == evidence.PolicyType && r.About(evidence.Policy, digest) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // PolicyPin pins a first policy ("" for the workbench's) in the namespaces of hubs
@@ -113,7 +128,7 @@ func (w *Workspace) PolicyPropose(ctx context.Context) (release.Digest, error) {
 	if err != nil {
 		return "", err
 	}
-	digest := ledger.PolicyDigest(text)
+	digest := evidence.PolicyArtifact(text).Digest()
 	if digest == s.digest {
 		return "", inputf("%s is the policy in force already", w.Platform.Policy)
 	}
@@ -122,12 +137,12 @@ func (w *Workspace) PolicyPropose(ctx context.Context) (release.Digest, error) {
 
 // change keeps a policy's text and records what it is meant to replace.
 func (w *Workspace) change(ctx context.Context, text []byte, previous release.Digest) error {
-	if err := w.ledger.PutArtifact(ctx, ledger.PolicyArtifact(text)); err != nil {
+	if err := w.ledger.PutArtifact(ctx, evidence.PolicyArtifact(text)); err != nil {
 		return fmt.Errorf("keep the policy: %w", err)
 	}
 	return w.record(ctx, nil, ledger.Statement{
 		Type:      evidence.PolicyType,
-		Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: ledger.PolicyDigest(text)}},
+		Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: evidence.PolicyArtifact(text).Digest()}},
 		Predicate: evidence.PolicyChange{Previous: previous, Text: string(text)},
 	})
 }
@@ -186,5 +201,9 @@ func (w *Workspace) PolicyShow(ctx context.Context) (release.Digest, string, err
 	if err != nil {
 		return "", "", err
 	}
-	return s.digest, s.view.PolicyText, nil
+	a, err := w.ledger.Artifact(ctx, s.digest)
+	if err != nil {
+		return "", "", err
+	}
+	return s.digest, string(a.Config), nil
 }
