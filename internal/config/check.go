@@ -35,6 +35,7 @@ func Check(p *Platform, pol *Policy) error {
 		field := child("tiers", t.Name)
 		if len(byTier[t.Name]) == 0 {
 			policy.bad(field, "no hub belongs to this tier: it would pass with nothing checked", "give a hub tier: "+t.Name+", or take the tier out")
+			continue
 		}
 		for i, name := range t.Order {
 			if slices.Contains(byTier[t.Name], name) {
@@ -56,9 +57,9 @@ func Check(p *Platform, pol *Policy) error {
 // names for places.
 func (d *document) again() *document {
 	if d == nil {
-		return &document{file: "configuration", at: map[string]mark{"": {1, 1}}}
+		return newDocument("configuration")
 	}
-	return &document{file: d.file, at: d.at}
+	return &document{file: d.file, at: d.at, unread: d.unread}
 }
 
 func (d *document) needFor(field, value, why, fix string) {

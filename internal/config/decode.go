@@ -43,7 +43,7 @@ func (d *document) decode(n *yaml.Node, field string, v reflect.Value) {
 	case v.Kind() == reflect.String:
 		if d.want(n, field, yaml.ScalarNode, "a text") {
 			if n.ShortTag() != "!!str" {
-				d.bad(field, fmt.Sprintf("%s is %s where a text is needed", n.Value, kindOf(n)), "write it in quotes: "+strconv.Quote(n.Value))
+				d.unreadable(field, fmt.Sprintf("%s is %s where a text is needed", n.Value, kindOf(n)), "write it in quotes: "+strconv.Quote(n.Value))
 				return
 			}
 			v.SetString(n.Value)
@@ -52,7 +52,7 @@ func (d *document) decode(n *yaml.Node, field string, v reflect.Value) {
 		if d.want(n, field, yaml.ScalarNode, "a whole number") {
 			var i int
 			if n.ShortTag() != "!!int" || n.Decode(&i) != nil {
-				d.bad(field, fmt.Sprintf("%q is no whole number", n.Value), "write a number without quotes")
+				d.unreadable(field, fmt.Sprintf("%q is no whole number", n.Value), "write a number without quotes")
 				return
 			}
 			v.SetInt(int64(i))
@@ -103,8 +103,20 @@ func (d *document) want(n *yaml.Node, field string, kind yaml.Kind, what string)
 	if n.Kind == kind {
 		return true
 	}
-	d.bad(field, fmt.Sprintf("it is %s where %s is needed", kindOf(n), what), "")
+	fix := "write one word or quoted text"
+	switch kind {
+	case yaml.MappingNode:
+		fix = "write KEY: VALUE, each on a line of its own, or {KEY: VALUE}"
+	case yaml.SequenceNode:
+		fix = "write each on a line of its own after a dash, or [ONE, TWO]"
+	}
+	d.unreadable(field, fmt.Sprintf("it is %s where %s is needed", kindOf(n), what), fix)
 	return false
+}
+
+func (d *document) unreadable(field, cause, fix string) {
+	d.bad(field, cause, fix)
+	d.unread[field] = true
 }
 
 func (d *document) decodeStruct(n *yaml.Node, field string, v reflect.Value) {
@@ -121,6 +133,7 @@ func (d *document) decodeStruct(n *yaml.Node, field string, v reflect.Value) {
 			fix := "take it out; the keys here are " + strings.Join(known, ", ")
 			if near := nearest(name, known); near != "" {
 				fix = "did you mean " + near + "?"
+				d.unread[child(field, near)] = true
 			}
 			d.add(markOf(p.key), child(field, name), "there is no such key", fix)
 			continue
@@ -154,7 +167,7 @@ func keysOf(t reflect.Type) []string {
 func (d *document) decodeTiers(n *yaml.Node, field string, v reflect.Value) {
 	const form = "write a list, each tier as - NAME: {suites: [hub]}"
 	if n.Kind != yaml.SequenceNode {
-		d.bad(field, fmt.Sprintf("it is %s where a list is needed, since tiers have an order", kindOf(n)), form)
+		d.unreadable(field, fmt.Sprintf("it is %s where a list is needed, since tiers have an order", kindOf(n)), form)
 		return
 	}
 	var tiers []Tier
@@ -166,11 +179,13 @@ func (d *document) decodeTiers(n *yaml.Node, field string, v reflect.Value) {
 		}
 		if x.Kind != yaml.MappingNode || len(x.Content) != 2 || x.Content[0].Kind != yaml.ScalarNode {
 			d.add(markOf(n.Content[i]), item(field, i), "a tier is a map with its name as the only key", form)
+			d.unread[field] = true
 			continue
 		}
 		key := x.Content[0]
 		if line, ok := seen[key.Value]; ok {
 			d.add(markOf(key), child(field, key.Value), fmt.Sprintf("the tier stands twice, first on line %d", line), "keep one of the two")
+			d.unread[field] = true
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -188,7 +203,7 @@ func (d *document) decodeDuration(n *yaml.Node, field string, v reflect.Value) {
 	}
 	t, err := parseDuration(n.Value)
 	if err != nil {
-		d.bad(field, err.Error(), "write 72h, 30d or 1d12h")
+		d.unreadable(field, err.Error(), "write 72h, 30d or 1d12h")
 		return
 	}
 	v.SetInt(int64(t))
@@ -253,7 +268,7 @@ func (d *document) anything(n *yaml.Node, field string) any {
 	if n.Style == 0 {
 		var old any
 		if err := yamlv2.Unmarshal([]byte(n.Value), &old); err == nil && !same(old, x) {
-			d.bad(field, fmt.Sprintf("Helm would read %s as %v", plain(n.Value), old), "write that, or quote it: "+strconv.Quote(n.Value))
+			d.bad(field, fmt.Sprintf("Helm would read %s as %v", plain(n.Value), old), fmt.Sprintf("write %v, or quote it: %q", old, n.Value))
 		}
 	}
 	if t, ok := x.(time.Time); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 type document struct {
 	file     string
 	at       map[string]mark // place of the value at a field
+	unread   map[string]bool // fields whose value could not be read: what is in them is unknown, not missing
 	problems Problems
 	visited  int  // nodes, aliases counted each time
 	tooBig   bool // it has been said
@@ -25,13 +27,17 @@ type mark struct{ line, column int }
 
 func markOf(n *yaml.Node) mark { return mark{max(n.Line, 1), max(n.Column, 1)} }
 
+func newDocument(file string) *document {
+	return &document{file: file, at: map[string]mark{"": {1, 1}}, unread: map[string]bool{}}
+}
+
 // maxNodes bounds what aliases may blow a file up to.
 const maxNodes = 100_000
 
 // readDocument reads the only YAML document of a file. Its root is nil when there
 // is none to look at.
 func readDocument(file string, data []byte) (*document, *yaml.Node) {
-	d := &document{file: file, at: map[string]mark{"": {1, 1}}}
+	d := newDocument(file)
 	roots, err := documents(data)
 	if err != nil {
 		d.syntax(err)
@@ -43,6 +49,7 @@ func readDocument(file string, data []byte) (*document, *yaml.Node) {
 	}
 	if len(roots) > 1 {
 		d.add(markOf(roots[1]), "", "a second YAML document begins here, only the first would be read", "take out the line --- before it, or the document")
+		return d, nil
 	}
 	return d, roots[0]
 }
@@ -75,7 +82,7 @@ func (d *document) syntax(err error) {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
-	d.add(mark{max(line, 1), 1}, "", "it is no YAML: "+strings.TrimPrefix(text, "yaml: "), "mend the indentation or quotes here or on the line before")
+	d.add(mark{max(line, 1), 1}, "", "this is not YAML: "+strings.TrimPrefix(text, "yaml: "), "mend the indentation or quotes here or on the line before")
 }
 
 func (d *document) add(at mark, field, cause, fix string) {
@@ -88,13 +95,28 @@ func (d *document) bad(field, cause, fix string) {
 }
 
 func (d *document) place(field string) mark {
-	for f := field; ; {
+	for f := field; ; f = parent(f) {
 		if m, ok := d.at[f]; ok {
 			return m
 		}
-		f = f[:max(strings.LastIndexAny(f, ".["), 0)]
 	}
 }
+
+// reported says whether a field has a problem already: a value that could not be
+// read shall not be called missing too.
+func (d *document) reported(field string) bool {
+	for f := field; ; f = parent(f) {
+		if d.unread[f] {
+			return true
+		}
+		if f == "" {
+			break
+		}
+	}
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Field == field })
+}
+
+func parent(field string) string { return field[:max(strings.LastIndexAny(field, ".["), 0)] }
 
 // child is the field of a key below another field.
 func child(field, key string) string {

@@ -157,8 +157,9 @@ func offset(data []byte, line, column int) (int, bool) {
 	}
 }
 
-// bare is what can stand without quotes, if it is not a number, boolean or null.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_/.]([A-Za-z0-9_/.@+-]|:[A-Za-z0-9_/.@+-])*$`)
+// bare is what can stand without quotes, unless it is a boolean or null. What begins
+// like a number is quoted: a commit such as 12e4567 is one to some readers.
+var bare = regexp.MustCompile(`^[A-Za-z_/]([A-Za-z0-9_/.@+-]|:[A-Za-z0-9_/.@+-])*$`)
 
 // scalarText is a value as YAML, quoted as it was before where that will do.
 func scalarText(value any, style yaml.Style) (string, error) {
@@ -189,8 +190,7 @@ func scalarText(value any, style yaml.Style) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// isText says whether YAML of either version takes bare s for a text. A commit such
-// as 12e4567 would be a number.
+// isText says whether YAML of either version takes bare s for a text.
 func isText(s string) bool {
 	var old, now any
 	if yamlv2.Unmarshal([]byte(s), &old) != nil || yaml.Unmarshal([]byte(s), &now) != nil {

@@ -55,12 +55,6 @@ func (d *document) need(field, value, example string) bool {
 	return false
 }
 
-// reported says whether a field has a problem already: a value that could not be
-// read shall not be called missing too.
-func (d *document) reported(field string) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Field == field })
-}
-
 var (
 	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	imageName  = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*$`)
@@ -91,7 +85,7 @@ func (d *document) checkPlatform(p *Platform) {
 	}
 	d.checkImages(p)
 	d.checkChart(p)
-	if len(p.Hubs) == 0 {
+	if len(p.Hubs) == 0 && !d.reported("hubs") {
 		d.bad("hubs", "there is no hub", "add hubs: {NAME: {tier: …, cluster: …, namespace: …, release: …}}")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Hubs)) {
@@ -190,7 +184,7 @@ func (d *document) checkSet(p *Platform, field string, set map[string]any) {
 		f := child(field, s)
 		path, err := release.ParsePath(s)
 		if err != nil {
-			d.bad(f, err.Error(), "")
+			d.bad(f, err.Error(), pathFix)
 			continue
 		}
 		for _, other := range seen {
@@ -255,6 +249,8 @@ func (d *document) checkInSync(field string, s InSync) {
 	}
 }
 
+const pathFix = "write it as jupyterhub.singleuser.image.tag"
+
 // path checks a dotted path of values.
 func (d *document) path(field, s string) (release.Path, bool) {
 	if d.reported(field) {
@@ -262,7 +258,7 @@ func (d *document) path(field, s string) (release.Path, bool) {
 	}
 	p, err := release.ParsePath(s)
 	if err != nil {
-		d.bad(field, err.Error(), "write it as jupyterhub.singleuser.image.tag")
+		d.bad(field, err.Error(), pathFix)
 		return nil, false
 	}
 	return p, true
@@ -271,6 +267,7 @@ func (d *document) path(field, s string) (release.Path, bool) {
 func (d *document) checkChart(p *Platform) {
 	c := p.Chart
 	switch {
+	case d.reported("chart.path"):
 	case c.Path == "" && c.Repo == "" && c.Name == "" && c.Version == "":
 		d.bad("chart.path", "there is no chart", "add path: FOLDER, or repo, name and version")
 	case c.Path != "" && (c.Repo != "" || c.Name != "" || c.Version != ""):
@@ -284,7 +281,7 @@ func (d *document) checkChart(p *Platform) {
 			}
 		}
 	}
-	if len(c.Images) == 0 {
+	if len(c.Images) == 0 && !d.reported("chart.images") {
 		d.bad("chart.images", "no image of the set goes into the chart", "add images: {notebook: {name: VALUE.PATH, tag: VALUE.PATH}}")
 	}
 	type use struct {
@@ -300,6 +297,7 @@ func (d *document) checkChart(p *Platform) {
 		for _, u := range uses {
 			if path.Within(u.path) || u.path.Within(path) {
 				d.bad(field, fmt.Sprintf("%s and %s (%s) are one place", path, u.path, u.field), "each value path has one meaning: change one of them")
+				break
 			}
 		}
 		uses = append(uses, use{field, path})

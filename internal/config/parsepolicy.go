@@ -25,7 +25,7 @@ func ParsePolicy(file string, data []byte) (*Policy, error) {
 			d.bad("tiers", "there is no tier", "add tiers: [bleeding-edge: {suites: [hub]}]")
 		}
 		for i := range p.Tiers {
-			d.checkTier(p, &p.Tiers[i], i == len(p.Tiers)-1)
+			d.checkTier(p, &p.Tiers[i], i == len(p.Tiers)-1 && !d.reported("tiers"))
 		}
 	}
 	d.problems.sort()
@@ -99,7 +99,7 @@ func (d *document) checkApproval(p *Policy, field string, a *Approval) {
 		return
 	}
 	if n := len(p.with(a.Role)); n < a.Count {
-		d.bad(child(field, "count"), fmt.Sprintf("%d approvals are wanted and %d people have role %s: it could never be given", a.Count, n, a.Role),
+		d.bad(child(field, "count"), fmt.Sprintf("%d approvals are wanted and only %d hold role %s: it could never be given", a.Count, n, a.Role),
 			"ask for fewer, or give the role to more people")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // slot is not. slots are chart.images of gauntlet.yaml. An empty tag in a slot is
 // right: it asks for the images of this commit.
 func CheckValues(file string, data []byte, slots map[string]ImageSlot) Problems {
-	d := &document{file: file, at: map[string]mark{"": {1, 1}}}
+	d := newDocument(file)
 	_, err := release.ParseValues(file, data)
 	roots, yamlErr := documents(data)
 	switch {
