@@ -29,7 +29,7 @@ type BuildError struct {
 func (e *BuildError) Error() string {
 	s := fmt.Sprintf("image %s, %s", e.Image, e.Where)
 	if e.Instruction != "" {
-		s += ": " + kube.OneLine(e.Instruction)
+		s += ": " + instruction(e.Instruction)
 	}
 	s += ": " + reason(e.Err)
 	if line := kube.Salient(strings.Join(e.Output, "\n")); line != "" {
@@ -42,6 +42,11 @@ func (e *BuildError) Error() string {
 }
 
 func (e *BuildError) Unwrap() error { return e.Err }
+
+// flags are an instruction's --mount=… and its like, often longer than all else.
+var flags = regexp.MustCompile(`\s--[a-z]+=\S+`)
+
+func instruction(step string) string { return kube.OneLine(flags.ReplaceAllString(step, "")) }
 
 var exitCode = regexp.MustCompile(`did not complete successfully: (.*)$`)
 
@@ -94,7 +99,7 @@ func (p *progress) update(st *client.SolveStatus) {
 		s := p.step(v.Digest)
 		s.name = v.Name
 		quiet := strings.HasPrefix(v.Name, "[internal]") || strings.HasPrefix(v.Name, "[auth]")
-		text := kube.OneLine(v.Name)
+		text := instruction(v.Name)
 		switch {
 		case s.ended || v.Started == nil && v.Completed == nil:
 			continue

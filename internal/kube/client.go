@@ -5,10 +5,13 @@ package kube
 
 import (
 	"fmt"
+	"sync"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 )
 
 // A Client speaks to the cluster of one kubeconfig context.
@@ -18,10 +21,15 @@ type Client struct {
 	Config  *rest.Config
 }
 
+// quiet keeps client-go from writing to standard error on its own account: what
+// matters comes back as an error and is told once, by whoever asked.
+var quiet = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
+
 // Connect makes a client for a context of the user's kubeconfig (KUBECONFIG, or
 // ~/.kube/config). It reads files only; the first call to the cluster finds out
 // whether it answers.
 func Connect(context string) (*Client, error) {
+	quiet()
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	over := &clientcmd.ConfigOverrides{CurrentContext: context}
 	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over).ClientConfig()

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -19,10 +20,29 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, lin
 	return c.logs(ctx, namespace, pod, &corev1.PodLogOptions{Container: container, TailLines: some(lines)})
 }
 
-// FirstLogs is the beginning of a container's log, at most 256 KiB.
-func (c *Client) FirstLogs(ctx context.Context, namespace, pod, container string) (string, error) {
-	limit := int64(logLimit)
-	return c.logs(ctx, namespace, pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit})
+// FindLog waits for the first line of a container's log that begins with prefix,
+// and returns the rest of that line. It is an error when the log ends without one.
+func (c *Client) FindLog(ctx context.Context, namespace, pod, container, prefix string) (string, error) {
+	r, err := c.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Follow: true}).Stream(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the log of pod %s: %w", pod, err)
+	}
+	defer func() { _ = r.Close() }()
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, logLimit)
+	last := ""
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), prefix); ok {
+			return rest, nil
+		}
+		if l := OneLine(lines.Text()); l != "" {
+			last = l
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", fmt.Errorf("read the log of pod %s: %w", pod, cause(ctx, err))
+	}
+	return "", fmt.Errorf("the log of pod %s ended without a line %q; its last: %q", pod, strings.TrimSpace(prefix), last)
 }
 
 // previousLogs is the log of the container's run before its last restart.

@@ -30,29 +30,22 @@ var shared = []string{
 
 // facts reads the line that a pod's boot script printed.
 func (m *match) facts(ctx context.Context, pod string) (facts, error) {
-	log, err := m.Client.FirstLogs(ctx, m.bench.Namespace, pod, "")
+	line, err := m.Client.FindLog(ctx, m.bench.Namespace, pod, "", factsMark)
 	if err != nil {
 		return facts{}, err
 	}
-	return parseFacts(log)
+	return parseFacts(line)
 }
 
-func parseFacts(log string) (facts, error) {
-	for line := range strings.Lines(log) {
-		text, ok := strings.CutPrefix(strings.TrimSpace(line), factsMark)
-		if !ok {
-			continue
-		}
-		var f facts
-		if err := json.Unmarshal([]byte(text), &f); err != nil {
-			return f, fmt.Errorf("read what the image holds: %w", err)
-		}
-		if f.Python == "" || len(f.Packages) == 0 {
-			return f, errors.New("the image told no Python version or no packages")
-		}
-		return f, nil
+func parseFacts(line string) (facts, error) {
+	var f facts
+	if err := json.Unmarshal([]byte(line), &f); err != nil {
+		return f, fmt.Errorf("read what the image holds: %w", err)
 	}
-	return facts{}, errors.New("its log does not say what the image holds")
+	if f.Python == "" || len(f.Packages) == 0 {
+		return f, errors.New("the image told no Python version or no packages")
+	}
+	return f, nil
 }
 
 func (m *match) bothFacts(ctx context.Context) (notebook, worker facts, err error) {

@@ -2,6 +2,7 @@ package pair
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,8 +85,9 @@ func newSession(ctx context.Context, script []byte, exec func(context.Context, i
 	outR, outW := io.Pipe()
 	s := &session{stdin: inW, lines: make(chan answer), done: make(chan struct{}), cancel: cancel}
 	ran := make(chan error, 1)
+	program := fmt.Appendf(nil, "%d\n%s", len(script), script)
 	go func() {
-		err := exec(ctx, inR, outW)
+		err := exec(ctx, io.MultiReader(bytes.NewReader(program), inR), outW)
 		if err == nil {
 			err = errors.New("the client script ended by itself")
 		}
@@ -104,10 +106,6 @@ func newSession(ctx context.Context, script []byte, exec func(context.Context, i
 		if read != nil {
 			s.err = read
 		}
-	}()
-	go func() {
-		// Fails only when the script is gone, which done tells.
-		_, _ = fmt.Fprintf(inW, "%d\n%s", len(script), script)
 	}()
 	return s
 }
