@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,9 +26,16 @@ type world struct {
 
 func digest(s string) release.Digest { return release.DigestOf([]byte(s)) }
 
+var keys sync.Map // name to public key
+
 func keyOf(name string) ed25519.PublicKey {
+	if k, ok := keys.Load(name); ok {
+		return k.(ed25519.PublicKey)
+	}
 	seed := release.DigestOf([]byte("key of " + name))
-	return ed25519.NewKeyFromSeed([]byte(seed.Hex()[:32])).Public().(ed25519.PublicKey)
+	k := ed25519.NewKeyFromSeed([]byte(seed.Hex()[:32])).Public().(ed25519.PublicKey)
+	keys.Store(name, k)
+	return k
 }
 
 func person(name string, email string, roles ...string) config.Person {

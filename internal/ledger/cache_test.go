@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"gauntlet/internal/release"
@@ -24,11 +25,11 @@ func (h hiding) List(ctx context.Context) ([]release.Digest, error) {
 // counting counts what is fetched.
 type counting struct {
 	Store
-	n int
+	n atomic.Int64
 }
 
 func (c *counting) Get(ctx context.Context, id release.Digest) (Item, error) {
-	c.n++
+	c.n.Add(1)
 	return c.Store.Get(ctx, id)
 }
 
@@ -41,12 +42,12 @@ func TestCacheFetchesEachStatementOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "folder")
 	p.Ledger = Open(Cached(count, dir))
 	before := p.read()
-	if count.n != 2 {
-		t.Fatalf("fetched %d statements, want 2", count.n)
+	if count.n.Load() != 2 {
+		t.Fatalf("fetched %d statements, want 2", count.n.Load())
 	}
 	after := p.read()
-	if count.n != 2 || !slices.Equal(recordIDs(before), recordIDs(after)) {
-		t.Errorf("fetched %d statements, want no more than 2", count.n)
+	if count.n.Load() != 2 || !slices.Equal(recordIDs(before), recordIDs(after)) {
+		t.Errorf("fetched %d statements, want no more than 2", count.n.Load())
 	}
 
 	// A file that was tampered with is fetched again.
@@ -54,8 +55,8 @@ func TestCacheFetchesEachStatementOnce(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := p.read(); count.n != 3 || len(v.Records) != 2 {
-		t.Errorf("after tampering with the cache: %d fetches, %d records", count.n, len(v.Records))
+	if v := p.read(); count.n.Load() != 3 || len(v.Records) != 2 {
+		t.Errorf("after tampering with the cache: %d fetches, %d records", count.n.Load(), len(v.Records))
 	}
 
 	// What is deleted from the ledger is gone, whatever the cache holds.

@@ -52,7 +52,7 @@ func TestWhatIsAppendedIsRead(t *testing.T) {
 }
 
 func TestConcurrentWritersLoseNothing(t *testing.T) {
-	const writers, each = 20, 3
+	const writers, each = 20, 1
 	onStores(t, func(t *testing.T, s Store) {
 		p := newPlatform(t, s, 1)
 		d := p.put(artifact("R"))
