@@ -1,0 +1,66 @@
+package deploy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"gauntlet/internal/check"
+	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/release"
+)
+
+// A Rendering is one hub's chart and values, to be tried against its cluster.
+type Rendering struct {
+	Hub         string
+	Cluster     string                       // kubeconfig context, to name it when it is down
+	Connect     func() (*kube.Client, error) // to that cluster
+	Namespace   string                       // made when it does not exist: without it nothing can be tried
+	ReleaseName string
+	Chart       []byte
+	Values      release.Values
+}
+
+// renderForm says what the suite does; it changes when that changes.
+const renderForm = "render v1: schema, lookups, server-side dry run of every object and hook"
+
+// RenderSuite is the suite "render": each hub's chart and values are rendered and
+// dry-run against its own cluster, one check per hub ("HUB renders"). Nothing but
+// an absent namespace is made.
+func RenderSuite(hubs []Rendering) check.Suite {
+	sum := sha256.Sum256([]byte(renderForm))
+	s := check.Suite{Name: "render", Digest: hex.EncodeToString(sum[:])}
+	for _, r := range hubs {
+		s.Checks = append(s.Checks, check.Check{
+			Name: r.Hub + " renders", Timeout: 2 * time.Minute,
+			Run: func(ctx context.Context) (string, error) { return r.try(ctx) },
+		})
+	}
+	return s
+}
+
+func (r Rendering) try(ctx context.Context) (string, error) {
+	c, err := r.Connect()
+	if err != nil {
+		return "", err
+	}
+	if _, err := serverTime(ctx, c); err != nil {
+		return "", fmt.Errorf("cluster %s is down or cannot be reached: %w", r.Cluster, err)
+	}
+	if err := c.EnsureNamespace(ctx, r.Namespace); err != nil {
+		return "", err
+	}
+	h := helm.New(c, r.Namespace, nil)
+	history, err := h.History(r.ReleaseName)
+	if err != nil {
+		return "", err
+	}
+	n, err := h.DryRun(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
+	if err != nil {
+		return "", fmt.Errorf("%s", kube.OneLine(err.Error()))
+	}
+	return fmt.Sprintf("%d objects pass a dry run in cluster %s", n, r.Cluster), nil
+}

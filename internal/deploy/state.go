@@ -1,0 +1,169 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/gate"
+	"gauntlet/internal/kube"
+)
+
+// Labels on a Helm record, and so on the Secret that holds it. Values are
+// Digest.Label. The revision is said too, because Helm copies the labels of one
+// revision to the next, whoever makes that one.
+const (
+	labelDeployable = "gauntlet/deployable"
+	labelAccess     = "gauntlet/access"
+	labelRelease    = "gauntlet/release"
+	labelRevision   = "gauntlet/revision"
+)
+
+func labels(r Request, revision int) map[string]string {
+	return map[string]string{
+		labelDeployable: r.Deployable.Label(),
+		labelAccess:     r.Access.Label(),
+		labelRelease:    r.Release.Label(),
+		labelRevision:   strconv.Itoa(revision),
+	}
+}
+
+// ours says whether gauntlet made the revision that bears these labels.
+func ours(labels map[string]string, revision int) bool {
+	return labels[labelDeployable] != "" && labels[labelRevision] == strconv.Itoa(revision)
+}
+
+// askTime bounds what is asked of a cluster that may be down.
+const askTime = 10 * time.Second
+
+// State is what a hub runs, read from its Helm record; it takes no longer than ten
+// seconds. What cannot be read is the state's Problem, which names the cluster.
+//
+// A hub whose newest revision failed or is unfinished runs nothing that could be
+// named: its Deployable is "".
+func State(ctx context.Context, c *kube.Client, namespace, releaseName string) gate.HubState {
+	bounded, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
+	defer cancel()
+	records, err := readRecords(bounded, c, namespace, releaseName)
+	if err != nil {
+		if bounded.Err() != nil {
+			err = context.Cause(bounded)
+		}
+		return gate.HubState{Problem: fmt.Sprintf("Helm release %s/%s of cluster %s cannot be read: %v",
+			namespace, releaseName, c.Context, err)}
+	}
+	return stateOf(records)
+}
+
+// readRecords reads the metadata of the Secrets that hold the records: all that is
+// needed is in their labels, and the rest may be a megabyte each.
+func readRecords(ctx context.Context, c *kube.Client, namespace, releaseName string) ([]metav1.PartialObjectMetadata, error) {
+	m, err := metadata.NewForConfig(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	list, err := m.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + releaseName})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// stateOf reads the state from the metadata of a release's records.
+func stateOf(records []metav1.PartialObjectMetadata) gate.HubState {
+	if len(records) == 0 {
+		return gate.HubState{}
+	}
+	slices.SortFunc(records, func(a, b metav1.PartialObjectMetadata) int { return revisionOf(b) - revisionOf(a) })
+	newest := records[0]
+	status := newest.Labels["status"]
+	s := gate.HubState{Revision: revisionOf(newest)}
+	if status == helm.Uninstalled {
+		return s
+	}
+	if !ours(newest.Labels, s.Revision) {
+		s.Foreign = true
+		return s
+	}
+	if status != helm.Deployed {
+		return s
+	}
+	s.Deployable, s.Release = newest.Labels[labelDeployable], newest.Labels[labelRelease]
+	// It became deployed with the last write to its record. A revision that changed
+	// only who may log in goes on with what the one before it ran.
+	s.Since = lastWrite(newest)
+	for i := 1; i < len(records); i++ {
+		r := records[i]
+		same := ours(r.Labels, revisionOf(r)) && r.Labels["status"] == helm.Superseded &&
+			r.Labels[labelDeployable] == s.Deployable && revisionOf(r) == revisionOf(records[i-1])-1
+		if !same {
+			break
+		}
+		s.Since = r.CreationTimestamp.Time
+	}
+	return s
+}
+
+func revisionOf(r metav1.PartialObjectMetadata) int {
+	n, err := strconv.Atoi(r.Labels["version"])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// lastWrite is when the object was last written, by the API server.
+func lastWrite(r metav1.PartialObjectMetadata) time.Time {
+	t := r.CreationTimestamp.Time
+	for _, f := range r.ManagedFields {
+		if f.Time != nil && f.Time.After(t) {
+			t = f.Time.Time
+		}
+	}
+	return t
+}
+
+// serverTime is the time by the cluster's API server, to the second.
+func serverTime(ctx context.Context, c *kube.Client) (time.Time, error) {
+	t, err := askTheTime(ctx, c.Config)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask cluster %s for the time: %w", c.Context, err)
+	}
+	return t, nil
+}
+
+func askTheTime(ctx context.Context, cfg *rest.Config) (time.Time, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
+	defer cancel()
+	url, _, err := rest.DefaultServerUrlFor(cfg)
+	if err != nil {
+		return time.Time{}, err
+	}
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return time.Time{}, err
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url.JoinPath("/version").String(), http.NoBody)
+	if err != nil {
+		return time.Time{}, err
+	}
+	resp, err := client.Do(q)
+	if err != nil {
+		if ctx.Err() != nil {
+			return time.Time{}, context.Cause(ctx)
+		}
+		return time.Time{}, err
+	}
+	_ = resp.Body.Close()
+	return http.ParseTime(resp.Header.Get("Date"))
+}
