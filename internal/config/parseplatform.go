@@ -4,13 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/Masterminds/semver/v3"
 
 	"gauntlet/internal/release"
 )
@@ -130,8 +127,8 @@ func (d *document) checkHub(p *Platform, name string) {
 	if f := child(field, "release"); d.need(f, h.Release, name) && (!dnsLabel.MatchString(h.Release) || len(h.Release) > 53) {
 		d.bad(f, fmt.Sprintf("%q is no name Helm takes for a release", h.Release), "use small letters, digits and dashes, at most 53")
 	}
-	d.files(child(field, "values"), h.Values)
-	d.files(child(field, "secrets"), h.Secrets)
+	d.names(child(field, "values"), "file", h.Values)
+	d.names(child(field, "secrets"), "file", h.Secrets)
 	d.checkURL(child(field, "url"), h.URL)
 	if h.APITokenFrom != (SecretKey{}) {
 		d.need(child(field, "apiTokenFrom.secret"), h.APITokenFrom.Secret, "the name of a Secret in the hub's namespace")
@@ -140,14 +137,14 @@ func (d *document) checkHub(p *Platform, name string) {
 	d.checkSet(p, child(field, "set"), h.Set)
 }
 
-// files reports names of files that are empty or stand twice.
-func (d *document) files(field string, names []string) {
+// names reports names that are empty or stand twice; what says what they name.
+func (d *document) names(field, what string, names []string) {
 	for i, n := range names {
 		f := item(field, i)
 		switch {
 		case d.reported(f):
 		case n == "":
-			d.bad(f, "it names no file", "name a file, or take the entry out")
+			d.bad(f, "it names no "+what, "name one, or take the entry out")
 		case slices.Index(names, n) < i:
 			d.bad(f, fmt.Sprintf("%q stands twice", n), "keep one of the two")
 		}
@@ -240,7 +237,7 @@ func (d *document) checkInSync(field string, s InSync) {
 	if len(s.Files) < 2 && !d.reported(child(field, "files")) {
 		d.bad(child(field, "files"), fmt.Sprintf("%d file cannot differ from itself", len(s.Files)), "name two files or more, the first is the source")
 	}
-	d.files(child(field, "files"), s.Files)
+	d.names(child(field, "files"), "file", s.Files)
 	if len(s.Paths) == 0 && !d.reported(child(field, "paths")) {
 		d.bad(child(field, "paths"), "nothing is compared", "name the value paths that must be equal in all the files")
 	}
@@ -264,129 +261,3 @@ func (d *document) path(field, s string) (release.Path, bool) {
 	return p, true
 }
 
-func (d *document) checkChart(p *Platform) {
-	c := p.Chart
-	switch {
-	case d.reported("chart.path"):
-	case c.Path == "" && c.Repo == "" && c.Name == "" && c.Version == "":
-		d.bad("chart.path", "there is no chart", "add path: FOLDER, or repo, name and version")
-	case c.Path != "" && (c.Repo != "" || c.Name != "" || c.Version != ""):
-		d.bad("chart.path", "the chart has a path and a repository", "keep path, or repo, name and version")
-	case c.Path == "":
-		d.need("chart.repo", c.Repo, "https://charts.example.org")
-		d.need("chart.name", c.Name, "the name of the chart")
-		if d.need("chart.version", c.Version, "1.2.3") {
-			if _, err := semver.StrictNewVersion(strings.TrimPrefix(c.Version, "v")); err != nil {
-				d.bad("chart.version", fmt.Sprintf("%q is no single version", c.Version), "write one version in full, as 1.2.3")
-			}
-		}
-	}
-	if len(c.Images) == 0 && !d.reported("chart.images") {
-		d.bad("chart.images", "no image of the set goes into the chart", "add images: {notebook: {name: VALUE.PATH, tag: VALUE.PATH}}")
-	}
-	type use struct {
-		field string
-		path  release.Path
-	}
-	var uses []use
-	add := func(field, s string) {
-		path, ok := d.path(field, s)
-		if !ok {
-			return
-		}
-		for _, u := range uses {
-			if path.Within(u.path) || u.path.Within(path) {
-				d.bad(field, fmt.Sprintf("%s and %s (%s) are one place", path, u.path, u.field), "each value path has one meaning: change one of them")
-				break
-			}
-		}
-		uses = append(uses, use{field, path})
-	}
-	for _, image := range slices.Sorted(maps.Keys(c.Images)) {
-		s, field := c.Images[image], child("chart.images", image)
-		d.knownImage(p, field, image)
-		if d.need(child(field, "name"), s.Name, "the value path of the image's name") {
-			add(child(field, "name"), s.Name)
-		}
-		if s.Tag != "" {
-			add(child(field, "tag"), s.Tag)
-		}
-	}
-	for i, s := range c.Access {
-		add(item("chart.access", i), s)
-	}
-}
-
-// knownImage reports a name that images.build does not have.
-func (d *document) knownImage(p *Platform, field, image string) {
-	if _, ok := p.Images.Build[image]; ok || image == "" || len(p.Images.Build) == 0 {
-		return
-	}
-	names := slices.Sorted(maps.Keys(p.Images.Build))
-	fix := "build one of that name, or write " + oneOf(names)
-	if near := nearest(image, names); near != "" {
-		fix = "did you mean " + near + "?"
-	}
-	d.bad(field, fmt.Sprintf("images.build has no image %q", image), fix)
-}
-
-func (d *document) checkImages(p *Platform) {
-	im := p.Images
-	d.need("images.source", im.Source, "the folder of the Dockerfiles")
-	if len(im.Build) == 0 && !d.reported("images.build") {
-		d.bad("images.build", "there is no image", "add build: {notebook: {dockerfile: notebook/Dockerfile}}")
-	}
-	d.reference("images.base", im.Base)
-	for _, k := range slices.Sorted(maps.Keys(im.Args)) {
-		d.reference(child("images.args", k), im.Args[k])
-	}
-	for i, s := range im.Secrets {
-		f := item("images.secrets", i)
-		d.need(child(f, "id"), s.ID, "the id that the Dockerfile mounts")
-		d.need(child(f, "file"), s.File, "the file it gets")
-		if slices.IndexFunc(im.Secrets, func(o BuildSecret) bool { return o.ID == s.ID }) < i && s.ID != "" {
-			d.bad(child(f, "id"), fmt.Sprintf("the id %q stands twice", s.ID), "give each secret its own id")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(im.Build)) {
-		b, field := im.Build[name], child("images.build", name)
-		if !imageName.MatchString(name) {
-			d.bad(field, fmt.Sprintf("%q is no name for an image", name), "use small letters, digits, dots and dashes")
-		}
-		d.need(child(field, "dockerfile"), b.Dockerfile, name+"/Dockerfile")
-		d.files(child(field, "prepare"), b.Prepare)
-		d.knownImage(p, child(field, "from"), b.From)
-		if round := circle(im.Build, name); round != "" {
-			d.bad(child(field, "from"), "images are built on each other in a circle: "+round, "let one of them build on something else")
-		}
-	}
-	for i, pair := range im.Pairs {
-		f := item("images.pairs", i)
-		if d.need(child(f, "notebook"), pair.Notebook, "notebook") {
-			d.knownImage(p, child(f, "notebook"), pair.Notebook)
-		}
-		if d.need(child(f, "worker"), pair.Worker, "worker") {
-			d.knownImage(p, child(f, "worker"), pair.Worker)
-		}
-		if d.need(child(f, "template"), pair.Template, "/pre-home/worker-template.yml") && !path.IsAbs(pair.Template) {
-			d.bad(child(f, "template"), fmt.Sprintf("%q is no absolute path", pair.Template), "write the path in the notebook image, with a leading /")
-		}
-	}
-}
-
-// circle is how an image is built on itself, "" when it is not.
-func circle(build map[string]Build, name string) string {
-	way := name
-	at := build[name].From
-	for range build {
-		if at == "" {
-			return ""
-		}
-		way += " from " + at
-		if at == name {
-			return way
-		}
-		at = build[at].From
-	}
-	return ""
-}

@@ -60,16 +60,7 @@ func (d *document) checkTier(p *Policy, t *Tier, last bool) {
 	if len(t.Suites) == 0 && !d.reported(child(field, "suites")) {
 		d.bad(child(field, "suites"), "nothing is checked in this tier", "add suites: [hub]")
 	}
-	for i, s := range t.Suites {
-		f := item(child(field, "suites"), i)
-		switch {
-		case d.reported(f):
-		case s == "":
-			d.bad(f, "it names no suite", "name a suite, as hub")
-		case slices.Index(t.Suites, s) < i:
-			d.bad(f, fmt.Sprintf("suite %s stands twice", plain(s)), "keep one of the two")
-		}
-	}
+	d.names(child(field, "suites"), "suite", t.Suites)
 	if a := t.Approval; a != nil {
 		d.checkApproval(p, child(field, "approval"), a)
 	}
@@ -83,7 +74,7 @@ func (d *document) checkTier(p *Policy, t *Tier, last bool) {
 	if t.Version != "" {
 		d.choice(child(field, "version"), &t.Version, "semver")
 	}
-	d.files(child(field, "order"), t.Order)
+	d.names(child(field, "order"), "hub", t.Order)
 }
 
 func (d *document) checkApproval(p *Policy, field string, a *Approval) {

@@ -80,10 +80,10 @@ func chartMetadata(data []byte) (chartMeta, error) {
 		return m, fmt.Errorf("read Chart.yaml: %w", err)
 	}
 	if m.Name == "" || m.Version == "" {
-		return m, errors.New("Chart.yaml has no name or no version")
+		return m, errors.New("its Chart.yaml has no name or no version")
 	}
 	if strings.ContainsAny(m.Name, `/\`) || m.Name == "." || m.Name == ".." {
-		return m, fmt.Errorf("Chart.yaml: name %q is no file name", m.Name)
+		return m, fmt.Errorf("its Chart.yaml has the name %q, which is no file name", m.Name)
 	}
 	return m, nil
 }
