@@ -32,6 +32,7 @@ c.Authenticator.admin_users = set(values["people"]["admins"])
 c.Authenticator.allowed_users = {*values["people"]["members"], *values["people"]["admins"]}
 
 c.JupyterHub.services = [{"name": "gauntlet", "api_token": token}]
+# Reaches every user, unlike the role in the chart pangeo-hub: there are no groups here.
 c.JupyterHub.load_roles = [
     {
         "name": "gauntlet",
