@@ -260,4 +260,3 @@ func (d *document) path(field, s string) (release.Path, bool) {
 	}
 	return p, true
 }
-
