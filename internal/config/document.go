@@ -32,7 +32,7 @@ func newDocument(file string) *document {
 }
 
 // maxNodes bounds what aliases may blow a file up to.
-const maxNodes = 100_000
+const maxNodes = 20_000
 
 // readDocument reads the only YAML document of a file. Its root is nil when there
 // is none to look at.
