@@ -31,7 +31,14 @@ func TestApprovalNeedsEnoughDifferentPeople(t *testing.T) {
 }
 
 func TestAuthorsDoNotApproveTheirOwn(t *testing.T) {
-	says(t, canaryBy("ada", "edsger"), "approval", Wait, "1 of 2", "edsger wrote commit c1")
+	w := canaryBy("ada", "edsger")
+	says(t, w, "approval", Wait, "1 of 2", "edsger wrote commit c1")
+	if got := Authored(w.Input, "edsger"); got != "wrote commit c1" {
+		t.Errorf("edsger %q", got)
+	}
+	if got := Authored(w.Input, "ada"); got != "" {
+		t.Errorf("ada %q", got)
+	}
 }
 
 func TestApprovalNeedsTheRole(t *testing.T) {

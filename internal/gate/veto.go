@@ -33,7 +33,7 @@ func (f *facts) noVeto() Requirement {
 		}
 		standing = append(standing, fmt.Sprintf("%s vetoed it on %s: %s", v.who, when(v.Time), v.what.Reason))
 		if r.Command == "" {
-			r.Command = fmt.Sprintf("gauntlet veto %s --lift %s", f.ID.Short(), v.ID.Short())
+			r.Command = fmt.Sprintf("gauntlet veto %s --lift", f.ID.Short())
 		}
 	}
 	switch {

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,75 +9,48 @@ import (
 	"gauntlet/internal/release"
 )
 
-// Cached is a store that keeps the statements it has read in a folder, so that each
-// is fetched once. What is in the store is still asked of the store: a statement
-// that was deleted there is gone here too. One that is altered there later is not
-// seen to be by who has read it before; what was signed stays what counts.
+// A cache keeps contents of statements in a folder under their digests, so that
+// each is fetched once on this machine. It changes nothing that is seen: which
+// statements there are, and which content each has, is asked of the registry every
+// time, and a file that is not what its name says counts for nothing.
 //
-// A folder that cannot be written only makes reading slower.
-func Cached(store Store, dir string) Store { return cached{Store: store, dir: dir} }
+// The folder is $XDG_CACHE_HOME/gauntlet/ledger, by default ~/.cache/gauntlet/ledger.
+// One that cannot be written only makes reading slower.
+type cache struct{ dir string }
 
-// CacheFolder is where statements are kept for all ledgers of a user: their names
-// are the digests of their content. $XDG_CACHE_HOME/gauntlet/ledger, by default
-// ~/.cache/gauntlet/ledger.
-func CacheFolder() (string, error) {
+// userCache is the cache of this user; of none, when they have no folder for it.
+func userCache() cache {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return cache{}
 	}
-	return filepath.Join(dir, "gauntlet", "ledger"), nil
+	return cache{filepath.Join(dir, "gauntlet", "ledger")}
 }
 
-type cached struct {
-	Store
-	dir string
+func (c cache) load(d release.Digest) ([]byte, bool) {
+	if c.dir == "" {
+		return nil, false
+	}
+	data, err := os.ReadFile(c.path(d))
+	return data, err == nil && release.DigestOf(data) == d
 }
 
-func (c cached) Get(ctx context.Context, id release.Digest) (Item, error) {
-	if item, ok := c.load(id); ok {
-		return item, nil
-	}
-	item, err := c.Store.Get(ctx, id)
-	if err == nil {
-		if _, reason := parse(item); reason == "" {
-			c.keep(item)
-		}
-	}
-	return item, err
-}
-
-// load reads a statement from the folder; one that is not what its name says is
-// taken for absent.
-func (c cached) load(id release.Digest) (Item, bool) {
-	data, err := os.ReadFile(c.path(id))
-	if err != nil || release.DigestOf(data) != id {
-		return Item{}, false
-	}
-	item := Item{ID: id, Envelope: data}
-	p, _ := parse(item)
-	if len(p.record.Subjects) == 0 {
-		return Item{}, false
-	}
-	item.Type, item.Subject = p.record.Type, p.record.Subjects[0].Digest
-	return item, true
-}
-
-// keep writes a statement so that a reader sees all of it or nothing.
-func (c cached) keep(item Item) {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+// keep writes a content so that a reader finds all of it or nothing.
+func (c cache) keep(d release.Digest, data []byte) {
+	if c.dir == "" || os.MkdirAll(c.dir, 0o700) != nil {
 		return
 	}
 	f, err := os.CreateTemp(c.dir, "new-*")
 	if err != nil {
 		return
 	}
-	_, err = f.Write(item.Envelope)
+	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), c.path(item.ID))
+		err = os.Rename(f.Name(), c.path(d))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		_ = os.Remove(f.Name())
 	}
 }
 
-func (c cached) path(id release.Digest) string { return filepath.Join(c.dir, id.Hex()) }
+func (c cache) path(d release.Digest) string { return filepath.Join(c.dir, d.Hex()) }

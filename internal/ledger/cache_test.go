@@ -2,9 +2,14 @@ package ledger
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -22,57 +27,54 @@ func (h hiding) List(ctx context.Context) ([]release.Digest, error) {
 	return slices.DeleteFunc(ids, func(d release.Digest) bool { return d == h.id }), err
 }
 
-// counting counts what is fetched.
-type counting struct {
-	Store
-	n atomic.Int64
+// counted is a registry that counts how often contents are fetched from it.
+func counted(t *testing.T) (repository string, fetched *atomic.Int64) {
+	t.Helper()
+	behind, err := url.Parse("http://" + strings.TrimSuffix(newRegistry(t, true), "/platform-ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched = &atomic.Int64{}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			fetched.Add(1)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://") + "/platform-ledger", fetched
 }
 
-func (c *counting) Get(ctx context.Context, id release.Digest) (Item, error) {
-	c.n.Add(1)
-	return c.Store.Get(ctx, id)
-}
-
-func TestCacheFetchesEachStatementOnce(t *testing.T) {
-	m := NewMemoryForTests()
-	p := newPlatform(t, m, 1)
+func TestEachContentIsFetchedOnce(t *testing.T) {
+	repository, fetched := counted(t)
+	store := openRegistry(t, repository)
+	dir := store.(*registry).cache.dir
+	p := newPlatform(t, store, 1)
 	d := p.put(artifact("R"))
 	id := p.veto("ada", d, "why").ID
-	count := &counting{Store: m}
-	dir := filepath.Join(t.TempDir(), "deep", "folder")
-	p.Ledger = Open(Cached(count, dir))
+	p.read()
+	start := fetched.Load()
 	before := p.read()
-	if count.n.Load() != 2 {
-		t.Fatalf("fetched %d statements, want 2", count.n.Load())
-	}
-	after := p.read()
-	if count.n.Load() != 2 || !slices.Equal(recordIDs(before), recordIDs(after)) {
-		t.Errorf("fetched %d statements, want no more than 2", count.n.Load())
+	if n := fetched.Load() - start; n != 0 || len(before.Records) != 2 {
+		t.Errorf("read again: %d contents fetched, %d records", n, len(before.Records))
 	}
 
 	// A file that was tampered with is fetched again.
-	file := filepath.Join(dir, id.Hex())
-	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, id.Hex()), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := p.read(); count.n.Load() != 3 || len(v.Records) != 2 {
-		t.Errorf("after tampering with the cache: %d fetches, %d records", count.n.Load(), len(v.Records))
+	if v := p.read(); fetched.Load()-start != 1 || len(v.Records) != 2 {
+		t.Errorf("after tampering with the cache: %d contents fetched, %d records", fetched.Load()-start, len(v.Records))
 	}
 
-	// What is deleted from the ledger is gone, whatever the cache holds.
-	delete(m.(*memory).items, id)
-	if v := p.read(); len(v.Records) != 1 || !slices.Equal(v.Missing(before.Heads), before.Heads) {
-		t.Errorf("a deleted statement is still read: %v, missing %v", recordIDs(v), v.Missing(before.Heads))
-	}
-}
-
-func TestCacheInAFolderThatCannotBeMade(t *testing.T) {
+	// So is everything, where nothing can be kept.
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := newPlatform(t, Cached(NewMemoryForTests(), filepath.Join(file, "cache")), 1)
-	if v := p.read(); len(v.Records) != 1 {
-		t.Errorf("%d records", len(v.Records))
+	store.(*registry).cache = cache{filepath.Join(file, "cache")}
+	if v := p.read(); fetched.Load()-start != 3 || len(v.Records) != 2 {
+		t.Errorf("without a cache: %d contents fetched, %d records", fetched.Load()-start, len(v.Records))
 	}
 }

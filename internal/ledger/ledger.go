@@ -12,6 +12,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,8 @@ type Ledger struct {
 	store Store
 	now   func() time.Time
 
-	mu     sync.Mutex
-	pinned release.Digest // of the last Read: whose heads Append names
+	mu   sync.Mutex
+	seen *View // the last that was read, its heads as they are after what was appended since
 }
 
 // Open is the ledger kept in a store. Nothing is contacted yet.
@@ -36,20 +37,17 @@ func Open(store Store) *Ledger {
 	return &Ledger{store: store, now: time.Now}
 }
 
-// Append signs a statement and keeps it. It names the heads of the ledger as it is
-// now: of what the policy of the last Read verifies or, before any Read, of all
+// Append signs a statement and keeps it. It names the heads that this ledger has
+// seen: of the last Read and what was appended since or, before any Read, of all
 // that is well-formed. Who may say what is for the gate to judge, so a statement by
 // a key of no policy is kept too, and counts for nothing. Artifacts of the subjects
 // must be there: see PutArtifact.
 func (l *Ledger) Append(ctx context.Context, key *Key, s Statement) (evidence.Record, error) {
-	l.mu.Lock()
-	pinned := l.pinned
-	l.mu.Unlock()
-	view, err := l.read(ctx, pinned)
+	heads, err := l.heads(ctx)
 	if err != nil {
 		return evidence.Record{}, fmt.Errorf("read the ledger before writing to it: %w", err)
 	}
-	item, err := seal(ctx, key, s, meta{Time: l.now().UTC(), Heads: view.Heads})
+	item, err := seal(ctx, key, s, meta{Time: l.now().UTC(), Heads: heads})
 	if err != nil {
 		return evidence.Record{}, fmt.Errorf("sign a %s statement: %w", s.Type, err)
 	}
@@ -69,7 +67,35 @@ func (l *Ledger) Append(ctx context.Context, key *Key, s Statement) (evidence.Re
 	if reason != "" {
 		return evidence.Record{}, fmt.Errorf("statement %s cannot be read back: %s", item.ID.Short(), reason)
 	}
+	l.appended(p.record)
 	return p.record, nil
+}
+
+// heads are the ids that the next statement names.
+func (l *Ledger) heads(ctx context.Context) ([]release.Digest, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		v, err := l.read(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		l.seen = &v
+	}
+	return slices.Clone(l.seen.Heads), nil
+}
+
+// appended puts a statement of ours in place of those that it names, unless it
+// counts for nothing: its deletion must not stop anybody.
+func (l *Ledger) appended(r evidence.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := keysOf(l.seen.Policy)[r.Signer]; l.seen.PolicyDigest != "" && !known {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(l.seen.Heads), func(d release.Digest) bool { return slices.Contains(r.Heads, d) })
+	l.seen.Heads = append(left, r.ID)
+	slices.Sort(l.seen.Heads)
 }
 
 // PutArtifact keeps an artifact; one that is there already is left alone.

@@ -64,8 +64,13 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 		)
 		for w := range writers {
 			wg.Go(func() {
+				l := Open(s) // a machine of its own
 				for i := range each {
-					r, err := p.Append(t.Context(), p.keys["ada"], vetoOf(d, fmt.Sprint(w, "/", i)))
+					if _, err := l.Read(t.Context(), p.pinned); err != nil {
+						t.Errorf("writer %d: %v", w, err)
+						return
+					}
+					r, err := l.Append(t.Context(), p.keys["ada"], vetoOf(d, fmt.Sprint(w, "/", i)))
 					if err != nil {
 						t.Errorf("writer %d: %v", w, err)
 						return
@@ -220,5 +225,38 @@ func TestCausesComeBeforeEffects(t *testing.T) {
 	}
 	if got := recordIDs(p.read())[1:]; !slices.Equal(got, []release.Digest{a.ID, late.ID}) {
 		t.Errorf("order %v, want %v", got, []release.Digest{a.ID, late.ID})
+	}
+}
+
+// One that counts for nothing is not named: nobody must miss it when it goes.
+func TestWritersNameWhatTheySaw(t *testing.T) {
+	p := newPlatform(t, NewMemoryForTests(), 1)
+	d := p.put(artifact("R"))
+	first := p.read().Heads
+	other := Open(p.store)
+	if _, err := other.Read(t.Context(), p.pinned); err != nil {
+		t.Fatal(err)
+	}
+	a := p.veto("ada", d, "a")
+	b, err := other.Append(t.Context(), p.keys["grace"], vetoOf(d, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.veto("mallory", d, "c")
+	e := p.veto("ada", d, "e")
+	for _, r := range []struct {
+		name string
+		got  evidence.Record
+		want []release.Digest
+	}{{"a", a, first}, {"b", b, first}, {"c", c, []release.Digest{a.ID}}, {"e", e, []release.Digest{a.ID}}} {
+		if !slices.Equal(r.got.Heads, r.want) {
+			t.Errorf("%s names %v, want %v", r.name, r.got.Heads, r.want)
+		}
+	}
+	p.read()
+	both := []release.Digest{b.ID, e.ID}
+	slices.Sort(both)
+	if f := p.veto("ada", d, "f"); !slices.Equal(f.Heads, both) {
+		t.Errorf("after reading again: names %v, want %v", f.Heads, both)
 	}
 }

@@ -26,8 +26,9 @@ const fetches = 16
 func (l *Ledger) Read(ctx context.Context, pinned release.Digest) (View, error) {
 	v, err := l.read(ctx, pinned)
 	if err == nil {
+		seen := v
 		l.mu.Lock()
-		l.pinned = pinned
+		l.seen = &seen
 		l.mu.Unlock()
 	}
 	return v, err

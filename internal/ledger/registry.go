@@ -45,7 +45,8 @@ const requestTimeout = 2 * time.Minute
 
 // OpenRegistry is the store in a repository of an OCI registry, such as
 // registry.example.org/platform-ledger, with the credentials that docker login and
-// its kin keep. The registry is not contacted yet.
+// its kin keep. Contents of statements are cached for the user. The registry is not
+// contacted yet.
 func OpenRegistry(repository string, opts ...remote.Option) (Store, error) {
 	repo, err := name.NewRepository(repository)
 	if err != nil {
@@ -54,7 +55,7 @@ func OpenRegistry(repository string, opts ...remote.Option) (Store, error) {
 	if len(opts) == 0 {
 		opts = []remote.Option{remote.WithAuthFromKeychain(authn.DefaultKeychain)}
 	}
-	r := &registry{repo: repo}
+	r := &registry{repo: repo, cache: userCache()}
 	if r.pull, err = remote.NewPuller(opts...); err != nil {
 		return nil, fmt.Errorf("registry of %s: %w", repository, err)
 	}
@@ -65,9 +66,10 @@ func OpenRegistry(repository string, opts ...remote.Option) (Store, error) {
 }
 
 type registry struct {
-	repo name.Repository
-	pull *remote.Puller
-	push *remote.Pusher
+	repo  name.Repository
+	pull  *remote.Puller
+	push  *remote.Pusher
+	cache cache
 }
 
 type descriptor struct {
@@ -176,6 +178,9 @@ func (r *registry) Get(ctx context.Context, id release.Digest) (Item, error) {
 	if layer.Size > maxEnvelope {
 		return Item{}, fmt.Errorf("%w: longer than %d bytes", errMalformed, maxEnvelope)
 	}
+	if data, ok := r.cache.load(id); ok {
+		return m.item(id, data), nil
+	}
 	data, err := r.blob(ctx, layer, maxEnvelope)
 	if errors.Is(err, ErrNotFound) {
 		return Item{}, fmt.Errorf("%w: its content is gone", errMalformed)
@@ -183,7 +188,12 @@ func (r *registry) Get(ctx context.Context, id release.Digest) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	return Item{ID: id, Type: m.Annotations[annotationPredicate], Subject: m.Subject.Digest, Envelope: data}, nil
+	r.cache.keep(id, data)
+	return m.item(id, data), nil
+}
+
+func (m manifest) item(id release.Digest, envelope []byte) Item {
+	return Item{ID: id, Type: m.Annotations[annotationPredicate], Subject: m.Subject.Digest, Envelope: envelope}
 }
 
 func (r *registry) upload(ctx context.Context, mediaType string, data []byte) error {

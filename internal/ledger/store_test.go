@@ -48,6 +48,7 @@ func onRegistries(t *testing.T, test func(t *testing.T, repository string)) {
 
 func openRegistry(t *testing.T, repository string) Store {
 	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s, err := OpenRegistry(repository)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,6 @@ func openRegistry(t *testing.T, repository string) Store {
 func onStores(t *testing.T, test func(t *testing.T, s Store)) {
 	t.Run("memory", func(t *testing.T) { test(t, NewMemoryForTests()) })
 	onRegistries(t, func(t *testing.T, repository string) { test(t, openRegistry(t, repository)) })
-	t.Run("cached", func(t *testing.T) { test(t, Cached(NewMemoryForTests(), t.TempDir())) })
 }
 
 func artifact(content string) release.Artifact {
