@@ -18,9 +18,11 @@ import (
 	"gauntlet/internal/evidence"
 )
 
-// pemType is the PEM label of a private key file: PKCS#8 (RFC 5958), which openssl
-// and others read.
-const pemType = "PRIVATE KEY"
+// A private key file is PEM of PKCS#8 (RFC 5958), which openssl and others read.
+const (
+	pemType   = "PRIVATE KEY"
+	keySuffix = ".pem"
+)
 
 // A Key signs statements.
 type Key struct {
@@ -66,7 +68,7 @@ func GenerateKey(name string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.Path = filepath.Join(dir, name)
+	k.Path = filepath.Join(dir, name+keySuffix)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of keys: %w", err)
 	}
@@ -133,7 +135,7 @@ func LoadKey(path string) (*Key, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds a %T: want ed25519, as `gauntlet key new` makes it", path, parsed)
 	}
-	return &Key{Name: filepath.Base(path), Path: path, private: private}, nil
+	return &Key{Name: strings.TrimSuffix(filepath.Base(path), keySuffix), Path: path, private: private}, nil
 }
 
 // FindKey loads a key by the path of its file, when what is given holds a slash,
@@ -146,7 +148,7 @@ func FindKey(nameOrPath string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, nameOrPath)
+	path := filepath.Join(dir, nameOrPath+keySuffix)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no key %q in %s: make it with `gauntlet key new %s`, or give the path of its file", nameOrPath, dir, nameOrPath)
 	}

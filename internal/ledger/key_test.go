@@ -16,7 +16,7 @@ func TestKeyIsKeptForItsOwnerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(home, "gauntlet", "keys", "ada"); k.Path != want {
+	if want := filepath.Join(home, "gauntlet", "keys", "ada.pem"); k.Path != want {
 		t.Errorf("kept at %s, want %s", k.Path, want)
 	}
 	st, err := os.Stat(k.Path)
