@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -51,6 +52,7 @@ func makeBase(ctx context.Context, script string, title func(string, ...any)) er
 	if err != nil {
 		return err
 	}
+	recipe += "-2" // how the image is made of the root file system
 	ref := registry + "/base"
 	if made, err := present(ctx, ref, "recipe-"+recipe); err != nil || made {
 		return err
@@ -74,8 +76,14 @@ func makeBase(ctx context.Context, script string, title func(string, ...any)) er
 	if err != nil {
 		return err
 	}
-	img, err = mutate.Config(img, v1.Config{Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Cmd: []string{"bash"}})
+	config, err := img.ConfigFile()
 	if err != nil {
+		return err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config = v1.Config{Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Cmd: []string{"bash"}}
+	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return err
 	}
 	for _, tag := range []string{suite, "recipe-" + recipe} { // the recipe last: it says that all is there
