@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gauntlet/internal/check"
@@ -60,7 +62,18 @@ func (r Rendering) try(ctx context.Context) (string, error) {
 	}
 	n, err := h.DryRun(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
 	if err != nil {
-		return "", fmt.Errorf("%s", kube.OneLine(err.Error()))
+		return "", errors.New(clip(err.Error()))
 	}
 	return fmt.Sprintf("%d objects pass a dry run in cluster %s", n, r.Cluster), nil
+}
+
+// clip makes a bounded line of what Helm or the API server says. They wrap their
+// errors deeply: the object comes first and the cause last, so those two stay.
+func clip(s string) string {
+	const head, tail = 100, 180
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	if len(r) > head+tail {
+		return kube.OneLine(string(r[:head]) + " … " + string(r[len(r)-tail:]))
+	}
+	return kube.OneLine(string(r))
 }
