@@ -46,9 +46,9 @@ func (f *facts) approval(t config.Tier) []Requirement {
 	}
 	if len(who) >= want {
 		r.Decision, r.Command, r.Since = Allow, "", since
-		r.Reason = "approved by " + listed(who)
+		r.Reason = fmt.Sprintf("approved for %s by %s", t.Name, listed(who))
 	} else {
-		r.Reason = fmt.Sprintf("%d of %d approvals by role %s", len(who), want, t.Approval.Role)
+		r.Reason = fmt.Sprintf("%d of %d approvals for %s by role %s", len(who), want, t.Name, t.Approval.Role)
 		if len(who) > 0 {
 			r.Reason += ": " + listed(who)
 		}

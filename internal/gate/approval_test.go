@@ -100,6 +100,7 @@ func history3(w *world) {
 	}
 	before("P1", evidence.Made{Commit: "p1", Commits: []evidence.Commit{{ID: "p1", Author: "ada@example.org"}}})
 	before("P2", evidence.Made{Commit: "p2", Base: "p1", Commits: []evidence.Commit{{ID: "p2", Author: "Grace@Example.org"}}})
+	before("P4", evidence.Made{Commit: "p4", Base: "r", Commits: []evidence.Commit{{ID: "p4", Author: "grace@example.org"}}})
 	before("P3", evidence.Made{Commit: "p3", Base: "p2", Commits: []evidence.Commit{{ID: "p3", Author: "edsger@example.org"}}})
 }
 
@@ -116,7 +117,8 @@ func TestAuthorsAreThoseSinceProduction(t *testing.T) {
 		{"production went back by two", "P1", evidence.Made{Commit: "r", Base: "p3", Commits: []evidence.Commit{mine}}, []string{"edsger", "grace"}},
 		{"no production", "", evidence.Made{Commit: "r", Base: "p3", Commits: []evidence.Commit{mine}}, []string{"ada", "edsger", "grace"}},
 		{"production went on since", "P3", evidence.Made{Commit: "r", Base: "p2", Commits: []evidence.Commit{mine, {ID: "p3", Author: "edsger@example.org"}}}, nil},
-		{"production is the release itself", "R", evidence.Made{Commit: "r", Base: "p3", Commits: []evidence.Commit{{ID: "r", Author: "ada@example.org"}}}, nil},
+		{"production is the release itself", "R", evidence.Made{Commit: "r", Base: "p3", Commits: []evidence.Commit{{ID: "r", Author: "ada@example.org"}}}, []string{"ada"}},
+		{"production is made on the release", "P4", evidence.Made{Commit: "r", Base: "p3", Commits: []evidence.Commit{{ID: "r", Author: "ada@example.org"}}}, []string{"ada"}},
 		{"the first release of all", "", evidence.Made{Commit: "r", Commits: []evidence.Commit{{ID: "r", Author: "ADA@example.org"}}}, []string{"ada"}},
 	}
 	for _, c := range cases {
@@ -154,4 +156,17 @@ func TestMakerWithoutAddressIsTakenForAnAuthor(t *testing.T) {
 	w.Policy.People["grace"] = person("grace", "", config.RoleBoard, config.RoleBuilder)
 	w.say("grace", evidence.ReleaseType, evidence.Made{Commit: "c1"}, w.self())
 	says(t, w, "approval", Wait, "grace made the release")
+}
+
+// The word that let a release into canary is asked for at every later gate.
+func TestEarlierApprovalsStayDue(t *testing.T) {
+	w := toProduction()
+	w.Policy.Tiers[2].Approval = nil // production itself asks for none
+	says(t, w, "approval", Allow, "approved for canary by ada and grace")
+	for i, r := range w.Evidence {
+		if r.Type == evidence.ApprovalType && r.Signer == evidence.KeyID(keyOf("grace")) {
+			w.Evidence[i].Predicate = []byte(`{"tier":"canary","policy":"` + string(digest("policy of R")) + `"}`)
+		}
+	}
+	says(t, w, "approval", Wait, "1 of 2", "another policy")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gauntlet/internal/evidence"
+	"gauntlet/internal/release"
 )
 
 // authors are the people of the policy who wrote something that a release brings
@@ -14,19 +15,21 @@ import (
 type authors map[string]string
 
 // authors finds who wrote the commits that the release holds and production's
-// release does not. A release lists its commits since the release that production
-// ran when it was made; where production has gone back since, the releases between
-// list theirs.
+// release did not before this one. A release lists its commits since the release
+// that production ran when it was made; where production has gone back since, the
+// releases between list theirs.
 func (f *facts) authors() (authors, error) {
 	made, ok := newest(f.made, evidence.Release, f.ID)
 	if !ok {
 		return nil, fmt.Errorf("no builder says where release %s came from", f.ID.Short())
 	}
-	var live history
+	live := history{commits: map[string]string{}}
 	if there, ok := newest(f.made, evidence.Release, f.Production); ok {
-		live = f.history(there.what, nil)
+		// On some hubs of production the release may run already, and what it brings
+		// is still what its people are asked about.
+		live = f.history(there, nil, f.ID)
 	}
-	since := f.history(made.what, live.releases)
+	since := f.history(made, live.releases, "")
 	if since.unknown != "" {
 		return nil, fmt.Errorf("no release of commit %s, which this one builds on, is in the ledger", short(since.unknown))
 	}
@@ -57,16 +60,18 @@ type history struct {
 }
 
 // history follows a release back over what each was based on, up to the first
-// release or one of those to stop at.
-func (f *facts) history(m evidence.Made, stop map[string]bool) history {
-	h := history{commits: map[string]string{}, releases: map[string]bool{m.Commit: true}}
-	add := func(m evidence.Made) string {
-		for _, c := range m.Commits {
-			h.commits[c.ID] = c.Author
+// release or one of those to stop at. What one release brought can be left out.
+func (f *facts) history(from said[evidence.Made], stop map[string]bool, without release.Digest) history {
+	h := history{commits: map[string]string{}, releases: map[string]bool{from.what.Commit: true}}
+	add := func(m said[evidence.Made]) string {
+		if !m.About(evidence.Release, without) {
+			for _, c := range m.what.Commits {
+				h.commits[c.ID] = c.Author
+			}
 		}
-		return m.Base
+		return m.what.Base
 	}
-	for next := []string{add(m)}; len(next) > 0; {
+	for next := []string{add(from)}; len(next) > 0; {
 		base := next[0]
 		next = next[1:]
 		if base == "" || stop[base] || h.releases[base] {
@@ -77,7 +82,7 @@ func (f *facts) history(m evidence.Made, stop map[string]bool) history {
 		for _, m := range f.made {
 			if m.what.Commit == base {
 				found = true
-				next = append(next, add(m.what))
+				next = append(next, add(m))
 			}
 		}
 		if !found {

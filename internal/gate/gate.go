@@ -102,14 +102,46 @@ func Evaluate(in Input) Verdict {
 	for j, t := range in.Policy.Tiers[:i] {
 		rs = append(rs, f.passedTier(t, j == i-1)...)
 	}
-	asked := in.Policy.Tiers[i]
-	rs = append(rs, f.approval(asked)...)
-	if i > 0 {
-		rs = append(rs, f.signoffs(in.Policy.Tiers[i-1])...)
-	}
-	rs = append(rs, f.version(asked)...)
-	rs = append(rs, f.order(asked)...)
+	rs = append(rs, f.words(i)...)
+	rs = append(rs, f.version(in.Policy.Tiers[:i+1])...)
+	rs = append(rs, f.order(in.Policy.Tiers[i])...)
 	return verdict(rs)
+}
+
+// words are what people must have said by the time a release enters a tier: the
+// approvals of all tiers up to it, and the sign-offs of those before it. The last
+// of each go by the plain names "approval" and "signoff:…", earlier ones by
+// "TIER:approval" and "TIER:signoff:…". Taking an earlier word away is noticed at
+// every later gate.
+func (f *facts) words(asked int) []Requirement {
+	var rs []Requirement
+	last := map[string]int{}
+	for i, t := range f.Policy.Tiers[:asked+1] {
+		if t.Approval != nil {
+			last["approval"] = i
+		}
+		if t.Signoff != nil && i < asked {
+			last["signoff"] = i
+		}
+	}
+	for i, t := range f.Policy.Tiers[:asked+1] {
+		named := func(of string, r Requirement) Requirement {
+			if i != last[of] {
+				r.Name = t.Name + ":" + r.Name
+			}
+			return r
+		}
+		for _, r := range f.approval(t) {
+			rs = append(rs, named("approval", r))
+		}
+		if i == asked {
+			break
+		}
+		for _, r := range f.signoffs(t) {
+			rs = append(rs, named("signoff", r))
+		}
+	}
+	return rs
 }
 
 // verdict is the worst of the requirements; none at all is a refusal.

@@ -275,7 +275,7 @@ func TestChangedUserListVoidsNoSignoff(t *testing.T) {
 	w.ID = digest("R with another user list")
 	v := Evaluate(w.Input)
 	for _, r := range v.Requirements {
-		void := map[string]bool{"release-made": true, "render": true, "approval": true, "version": true}[r.Name]
+		void := map[string]bool{"release-made": true, "render": true, "canary:approval": true, "approval": true, "version": true}[r.Name]
 		if void == (r.Decision == Allow) {
 			t.Errorf("%s: %s: %s", r.Name, r.Decision, r.Reason)
 		}

@@ -9,12 +9,14 @@ import (
 	"gauntlet/internal/release"
 )
 
-// version: the release bears a semantic version that no other release ever bore and
-// that is newer than production's.
-func (f *facts) version(t config.Tier) []Requirement {
-	if t.Version == "" {
+// version: where one of the tiers asks for it, the release bears a semantic version
+// that no other release ever bore and that is newer than production's.
+func (f *facts) version(tiers []config.Tier) []Requirement {
+	i := slices.IndexFunc(tiers, func(t config.Tier) bool { return t.Version != "" })
+	if i < 0 {
 		return nil
 	}
+	t := tiers[i]
 	current, hasCurrent := f.productionVersion()
 	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet version %s %s", next(current), f.ID.Short())}
 	if t.Version != "semver" {
