@@ -175,7 +175,7 @@ func unmet(rs []Requirement) State {
 			return Failed
 		case r.Decision == Deny:
 			state = Blocked
-		case state == Todo && (r.Name == "approval" || r.Name == "version" || strings.HasPrefix(r.Name, "signoff")):
+		case state == Todo && (r.Name == "version" || strings.HasSuffix(r.Name, "approval") || strings.Contains(r.Name, "signoff")):
 			state = Waiting
 		}
 	}
