@@ -36,8 +36,8 @@ const (
 
 // A Subject is what a statement is about.
 type Subject struct {
-	Kind   string
-	Digest release.Digest
+	Kind   string         `json:"kind,omitempty"`
+	Digest release.Digest `json:"digest"`
 }
 
 // A Record is one statement whose signature has been verified: the signer is a

@@ -43,12 +43,12 @@ type Input struct {
 // Rejected is a statement that could not be verified. What it claims is for people
 // to read: nothing is decided by it.
 type Rejected struct {
-	ID     release.Digest
-	Reason string // one line
+	ID     release.Digest `json:"id"`
+	Reason string         `json:"reason,omitempty"` // one line
 
-	Type     string             // as claimed, "" when it could not be read
-	Subjects []evidence.Subject // as claimed
-	Signer   string             // key id, as claimed
+	Type     string             `json:"type,omitempty"`   // as claimed, "" when it could not be read
+	Subjects []evidence.Subject `json:"subjects"`         // as claimed
+	Signer   string             `json:"signer,omitempty"` // key id, as claimed
 }
 
 // About says whether the statement claims to have that subject.
@@ -58,12 +58,12 @@ func (r Rejected) About(kind string, d release.Digest) bool {
 
 // HubState is what a hub runs, read from its Helm record.
 type HubState struct {
-	Deployable string    // Digest.Label of it, "" when nothing of ours runs
-	Release    string    // Digest.Label of the release it came with
-	Since      time.Time // by the API server
-	Revision   int
-	Foreign    bool   // the newest revision was not made by gauntlet
-	Problem    string // why the state could not be read
+	Deployable string    `json:"deployable,omitempty"` // Digest.Label of it, "" when nothing of ours runs
+	Release    string    `json:"release,omitempty"`    // Digest.Label of the release it came with
+	Since      time.Time `json:"since,omitzero"`       // by the API server
+	Revision   int       `json:"revision"`
+	Foreign    bool      `json:"foreign,omitempty"` // the newest revision was not made by gauntlet
+	Problem    string    `json:"problem,omitempty"` // why the state could not be read
 }
 
 // Roll is who must sign off.
@@ -74,18 +74,18 @@ type Roll struct {
 
 // A Requirement is one thing that must hold.
 type Requirement struct {
-	Name     string // stable, kebab-case: "image-test", "canary:suite:hub", "approval", "signoff:ada"
-	Decision Decision
-	Reason   string           // one line for people
-	Command  string           // what would satisfy it, when something can
-	Evidence []release.Digest // ids of the records it rests on
-	Since    time.Time        // when it began to hold; zero when it does not
+	Name     string           `json:"name"` // stable, kebab-case: "image-test", "canary:suite:hub", "approval", "signoff:ada"
+	Decision Decision         `json:"decision"`
+	Reason   string           `json:"reason,omitempty"`   // one line for people
+	Command  string           `json:"command,omitempty"`  // what would satisfy it, when something can
+	Evidence []release.Digest `json:"evidence,omitempty"` // ids of the records it rests on
+	Since    time.Time        `json:"since,omitzero"`     // when it began to hold; zero when it does not
 }
 
 // A Verdict is the gate's answer: the worst decision of its requirements.
 type Verdict struct {
-	Decision     Decision
-	Requirements []Requirement // at least one
+	Decision     Decision      `json:"decision"`
+	Requirements []Requirement `json:"requirements"` // at least one
 }
 
 // Evaluate judges whether the release may enter the tier, at the hub when the input

@@ -24,14 +24,14 @@ const (
 // A Step is one rung of the ladder of a release: image build test, image pairing
 // test, then one for each tier.
 type Step struct {
-	Name     string // "image build test", "image pairing test" or the tier
-	Tier     string // "" for the first two
-	State    State
-	Since    time.Time         // when it came to be done; zero before
-	Evidence []release.Digest  // ids of the records it rests on
-	Reasons  []string          // why it is not done, for people
-	Command  string            // what moves it on, "" when nothing does
-	Hubs     map[string]string // hubs of the tier, each with one line: what has been shown there
+	Name     string            `json:"name"`           // "image build test", "image pairing test" or the tier
+	Tier     string            `json:"tier,omitempty"` // "" for the first two
+	State    State             `json:"state"`
+	Since    time.Time         `json:"since,omitzero"`     // when it came to be done; zero before
+	Evidence []release.Digest  `json:"evidence,omitempty"` // ids of the records it rests on
+	Reasons  []string          `json:"reasons,omitempty"`  // why it is not done, for people
+	Command  string            `json:"command,omitempty"`  // what moves it on, "" when nothing does
+	Hubs     map[string]string `json:"hubs"`               // hubs of the tier, each with one line: what has been shown there
 }
 
 // Ladder is where the release stands on its way: what `gauntlet status` draws. The

@@ -9,15 +9,15 @@ import (
 
 // A Status is the ladder of a release and what the hubs run.
 type Status struct {
-	Release release.Digest
-	Label   string // the commit it was made from
-	Version string
-	Images  map[string]release.Digest
-	Policy  release.Digest
-	Steps   []gate.Step
-	Hubs    map[string]gate.HubState
-	Tiers   []string // in order
-	TierOf  map[string]string
+	Release release.Digest            `json:"release"`
+	Label   string                    `json:"label,omitempty"` // the commit it was made from
+	Version string                    `json:"version,omitempty"`
+	Images  map[string]release.Digest `json:"images"`
+	Policy  release.Digest            `json:"policy"`
+	Steps   []gate.Step               `json:"steps"`
+	Hubs    map[string]gate.HubState  `json:"hubs"`
+	Tiers   []string                  `json:"tiers,omitempty"` // in order
+	TierOf  map[string]string         `json:"tierOf"`
 }
 
 // Status reads the ladder of a release ("" for the newest) from the ledger and the
