@@ -20,8 +20,8 @@ func changes(t *testing.T) {
 	s.gauntlet(0, "signoff", first.Release.Short(), "--key", "linus")
 
 	t.Run("a user list voids no sign-off", func(t *testing.T) {
-		s.set("jupyter-config.yml", map[string]any{"jupyterhub.auth.whitelist.users": []any{"linus", "barbara"}})
-		s.commit("Let barbara in")
+		s.replace("jupyter-config.yml", "users: [linus, barbara]", "users: [linus, barbara, edsger]")
+		s.commit("Let another user in")
 		s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
 		st := statusOf(s.team)
 		if st.Release == first.Release {

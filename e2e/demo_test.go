@@ -70,8 +70,8 @@ func demoWalks(t *testing.T) {
 		t.Fatalf("%d hubs, not six", len(st.Hubs))
 	}
 	for hub, h := range st.Hubs {
-		if h.Release != st.Release.Label() {
-			t.Errorf("hub %s runs release %q, not %s", hub, h.Release, st.Release.Short())
+		if h.Deployable == "" || h.Problem != "" || h.Foreign {
+			t.Errorf("hub %s: %+v", hub, h)
 		}
 	}
 	for _, cluster := range lab.Clusters() {

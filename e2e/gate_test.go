@@ -109,7 +109,7 @@ func (c *copied) say(t *testing.T, key *ledger.Key, s ledger.Statement) {
 
 func demoKey(t *testing.T, name string) *ledger.Key {
 	t.Helper()
-	k, err := ledger.LoadKey(filepath.Join(demoDir(), "config", "gauntlet", "keys", name))
+	k, err := ledger.LoadKey(filepath.Join(demoDir(), "config", "gauntlet", "keys", name+".pem"))
 	if err != nil {
 		t.Fatal(err)
 	}

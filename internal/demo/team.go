@@ -124,7 +124,7 @@ func (d *Demo) writeKeys(ctx context.Context) error {
 	names := slices.Sorted(maps.Keys(policy.People))
 	edits := map[string]any{}
 	for _, name := range names {
-		path := filepath.Join(d.opts.Dir, "config", "gauntlet", "keys", name)
+		path := filepath.Join(d.opts.Dir, "config", "gauntlet", "keys", name+".pem")
 		if _, err := os.Stat(path); os.IsNotExist(err) {
 			if err := d.quiet(ctx, d.opts.Gauntlet, "key", "new", name); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	"gauntlet/internal/cli/exit"
@@ -29,14 +30,14 @@ func (d *Demo) walk(ctx context.Context) error {
 		return err
 	}
 	d.title("steps 2 and 3: pair the images, deploy to the test hubs")
-	if err := d.run(ctx, exit.OK, "run", "--to", "bleeding-edge", "--key", "ci"); err != nil {
-		return err
-	}
-	st, err := d.status(ctx)
+	r, err := d.runTo(ctx, "bleeding-edge")
 	if err != nil {
 		return err
 	}
-	r := st.short()
+	st, err := d.status(ctx, r)
+	if err != nil {
+		return err
+	}
 	if err := d.run(ctx, exit.OK, "deploy", r, "test2", "--key", "ci"); err != nil {
 		return err
 	}
@@ -48,6 +49,25 @@ func (d *Demo) walk(ctx context.Context) error {
 		return err
 	}
 	return d.finish(ctx, r)
+}
+
+// carried is how gauntlet run says which release it carried.
+var carried = regexp.MustCompile(`release ([0-9a-f]{12}) has passed`)
+
+// runTo runs the checkout into a tier and returns the release.
+func (d *Demo) runTo(ctx context.Context, tier string) (string, error) {
+	args := []string{"run", "--to", tier, "--key", "ci"}
+	fmt.Fprintf(d.opts.Out, "\n$ gauntlet %s\n", quoted(args))
+	var out bytes.Buffer
+	code, err := d.exec(ctx, io.MultiWriter(d.opts.Out, &out), d.opts.Out, args...)
+	if err != nil {
+		return "", err
+	}
+	m := carried.FindSubmatch(out.Bytes())
+	if code != exit.OK || m == nil {
+		return "", fmt.Errorf("gauntlet %s: exit code %d", quoted(args), code)
+	}
+	return string(m[1]), nil
 }
 
 // untilProduction shows production denied, then gives each missing word.
@@ -97,7 +117,7 @@ func (d *Demo) finish(ctx context.Context, r string) error {
 	if err := d.run(ctx, exit.OK, "status", r); err != nil {
 		return err
 	}
-	st, err := d.status(ctx)
+	st, err := d.status(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -152,15 +172,12 @@ func (d *Demo) exec(ctx context.Context, out, errw io.Writer, args ...string) (i
 
 // ladder is what the demonstration reads of `gauntlet status -o json`.
 type ladder struct {
-	Release string `json:"release"`
 	Version string `json:"version"`
 	Steps   []struct {
 		Name  string `json:"name"`
 		State string `json:"state"`
 	} `json:"steps"`
 }
-
-func (l ladder) short() string { return strings.TrimPrefix(l.Release, "sha256:")[:12] }
 
 func (l ladder) done(step string) bool {
 	for _, s := range l.Steps {
@@ -171,10 +188,10 @@ func (l ladder) done(step string) bool {
 	return false
 }
 
-func (d *Demo) status(ctx context.Context) (ladder, error) {
+func (d *Demo) status(ctx context.Context, r string) (ladder, error) {
 	var out, errs bytes.Buffer
 	var l ladder
-	code, err := d.exec(ctx, &out, &errs, "status", "-o", "json")
+	code, err := d.exec(ctx, &out, &errs, "status", r, "-o", "json")
 	if err != nil || code != 0 {
 		return l, fmt.Errorf("gauntlet status: exit code %d: %w: %s", code, err, errs.Bytes())
 	}

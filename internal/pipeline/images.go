@@ -260,11 +260,8 @@ func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string
 
 // freshly says whether a record is of a deployment that changed the hub.
 func (s *sight) freshly(r evidence.Record, hubName string) bool {
-	if r.Type != evidence.DeploymentType {
-		return false
-	}
-	d, err := evidence.Decode[evidence.Deployment](r)
-	return err == nil && d.Hub == hubName && !d.Reused
+	d, ok := s.deployed(r)
+	return ok && d.Hub == hubName && !d.Reused
 }
 
 // firstFailure is the cause of a failed suite in one line.

@@ -284,29 +284,55 @@ func (w *Workspace) activeUsers(ctx context.Context, tier string, active time.Du
 	return gate.Roll{Users: sorted(users)}
 }
 
-// production is the release that the last tier runs now: the one most of its hubs
-// bear; between equals the one deployed last.
+// production is the release that the last tier runs now: the one that most of its
+// hubs were last brought to and still run; between equals the one that came first,
+// so that what only some of production has seen counts as not there yet.
 func (w *Workspace) production(s *sight, states map[string]gate.HubState) release.Digest {
-	last := s.policy.Tiers[len(s.policy.Tiers)-1].Name
-	count := map[string]int{}
-	for _, n := range w.hubNames(last) {
-		if l := states[n].Release; l != "" {
-			count[l]++
-		}
-	}
-	var best release.Digest
-	for _, r := range s.view.Records { // in causal order: a later record wins a tie
-		if r.Type != evidence.DeploymentType {
+	hubs := w.hubNames(s.policy.Tiers[len(s.policy.Tiers)-1].Name)
+	runs := map[string]release.Digest{} // hub to release
+	var order []release.Digest
+	for _, r := range s.view.Records {
+		d, ok := s.deployed(r)
+		if !ok || !contains(hubs, d.Hub) {
 			continue
 		}
-		for _, sub := range r.Subjects {
-			if sub.Kind == evidence.Release && count[sub.Digest.Label()] > 0 &&
-				(best == "" || count[sub.Digest.Label()] >= count[best.Label()]) {
-				best = sub.Digest
-			}
+		of, live := subject(r, evidence.Release), subject(r, evidence.Deployable).Label()
+		if states[d.Hub].Deployable == live {
+			runs[d.Hub] = of
+			order = append(order, of)
+		}
+	}
+	count := map[release.Digest]int{}
+	for _, of := range runs {
+		count[of]++
+	}
+	var best release.Digest
+	for _, of := range order {
+		if count[of] > count[best] {
+			best = of
 		}
 	}
 	return best
+}
+
+// deployed reads a deployment that a deployer of the policy in force recorded.
+func (s *sight) deployed(r evidence.Record) (evidence.Deployment, bool) {
+	if r.Type != evidence.DeploymentType {
+		return evidence.Deployment{}, false
+	}
+	d, err := evidence.Decode[evidence.Deployment](r)
+	_, p, known := s.person(r.Signer)
+	return d, err == nil && known && contains(p.Roles, config.RoleDeployer)
+}
+
+// subject is the record's subject of a kind, "" for none.
+func subject(r evidence.Record, kind string) release.Digest {
+	for _, s := range r.Subjects {
+		if s.Kind == kind {
+			return s.Digest
+		}
+	}
+	return ""
 }
 
 func contains[T comparable](list []T, x T) bool {

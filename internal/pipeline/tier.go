@@ -155,7 +155,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, hubName string, r d
 		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
 	}
 	kill.At("deploy:unrecorded")
-	known, judged := s.deployment(hubName, r, res.Revision)
+	known, judged := s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
 	if judged {
 		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
 		return nil
@@ -179,15 +179,13 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, hubName string, r d
 }
 
 // deployment says whether the ledger knows that the hub was brought to the
-// deployable in this revision, and whether it knows so of this very release.
-func (s *sight) deployment(hubName string, r deploy.Request, revision int) (known, judged bool) {
+// deployable in the revision that it runs since then, and whether it knows so of
+// this very release. A record from before speaks of a hub that is gone: a cluster
+// that was made anew counts its revisions from one again.
+func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (known, judged bool) {
 	for _, rec := range s.view.Records {
-		if rec.Type != evidence.DeploymentType || !rec.About(evidence.Deployable, r.Deployable) {
-			continue
-		}
-		d, err := evidence.Decode[evidence.Deployment](rec)
-		_, p, ok := s.person(rec.Signer)
-		if err != nil || !ok || !contains(p.Roles, config.RoleDeployer) || d.Hub != hubName || d.Revision != revision {
+		d, ok := s.deployed(rec)
+		if !ok || d.Hub != hubName || d.Revision != st.Revision || d.Finished.Before(st.Since) || !rec.About(evidence.Deployable, r.Deployable) {
 			continue
 		}
 		known = true
