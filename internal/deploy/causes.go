@@ -48,6 +48,9 @@ func podProblem(pod *corev1.Pod) *problem {
 		// Once is an accident; whoever dies a third time goes on dying.
 		if restarts < 2 {
 			p.Grace = graceRestart
+		} else {
+			p.Reason = kube.CrashLoop
+			p.Message += fmt.Sprintf(" (restarted %d times)", restarts)
 		}
 	case kube.CannotStart:
 		p.Grace = graceStart

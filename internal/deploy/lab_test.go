@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,19 +25,21 @@ import (
 )
 
 // These tests need a real cluster: GAUNTLET_TEST_CONTEXT names its kubeconfig
-// context and GAUNTLET_TEST_IMAGE an image with a shell that its nodes can run.
+// context, GAUNTLET_TEST_IMAGE an image with a shell that its nodes can run, and
+// GAUNTLET_TEST_REGISTRY a registry that they can ask.
 const (
-	contextEnv = "GAUNTLET_TEST_CONTEXT"
-	imageEnv   = "GAUNTLET_TEST_IMAGE"
-	childEnv   = "GAUNTLET_TEST_DEPLOY_CHILD"
+	registryEnv = "GAUNTLET_TEST_REGISTRY"
+	contextEnv  = "GAUNTLET_TEST_CONTEXT"
+	imageEnv    = "GAUNTLET_TEST_IMAGE"
+	childEnv    = "GAUNTLET_TEST_DEPLOY_CHILD"
 )
 
 // labHub is a namespace of its own on the cluster, removed after the test.
 func labHub(t *testing.T) *kube.Client {
 	t.Helper()
 	name := os.Getenv(contextEnv)
-	if name == "" || os.Getenv(imageEnv) == "" {
-		t.Skipf("needs a cluster: set %s and %s", contextEnv, imageEnv)
+	if name == "" || os.Getenv(imageEnv) == "" || os.Getenv(registryEnv) == "" {
+		t.Skipf("needs a cluster: set %s, %s and %s", contextEnv, imageEnv, registryEnv)
 	}
 	c, err := kube.Connect(name)
 	if err != nil {
@@ -275,8 +278,7 @@ func TestLabUsersHelmGoesOnWorking(t *testing.T) {
 
 func TestLabCausesAreNamedAtOnce(t *testing.T) {
 	c := labHub(t)
-	image := os.Getenv(imageEnv)
-	missing := strings.Split(image, ":")[0] + ":no-such-tag"
+	missing := os.Getenv(registryEnv) + "/no-such-image:1"
 	for name, tt := range map[string]struct {
 		values release.Values
 		reason string
@@ -284,12 +286,13 @@ func TestLabCausesAreNamedAtOnce(t *testing.T) {
 		within time.Duration
 		quota  bool
 	}{
-		"crash loop":      {values: release.Values{"command": "echo no database >&2; exit 3"}, reason: kube.CrashLoop, says: "code 3", within: 50 * time.Second},
+		"crash loop":      {values: release.Values{"command": "echo no database >&2; exit 3"}, reason: kube.CrashLoop, says: "no database", within: 50 * time.Second},
 		"without a probe": {values: release.Values{"command": "sleep 1; exit 4", "probe": false}, reason: kube.CrashLoop, says: "code 4", within: 60 * time.Second},
 		"failing hook":    {values: release.Values{"hookCommand": "echo the table is locked; exit 5"}, reason: reasonJob, says: "table is locked", within: 30 * time.Second},
 		"quota":           {values: release.Values{"cpu": "2"}, reason: reasonQuota, says: "exceeded quota", within: 40 * time.Second, quota: true},
+		"image not found": {values: release.Values{"image": missing}, reason: kube.ImageNotFound, says: "no-such-image", within: 30 * time.Second},
 		"image of a puller": {values: release.Values{"puller": missing, "hookCommand": "sleep 1000"},
-			says: "DaemonSet/puller", within: 110 * time.Second},
+			reason: kube.ImageNotFound, says: "DaemonSet/puller", within: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -367,6 +370,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
 	}
+	flag.Parse()
 	t := &testing.T{}
 	c, err := kube.Connect(os.Getenv(contextEnv))
 	if err == nil {

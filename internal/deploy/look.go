@@ -118,6 +118,9 @@ func gone(s status, err error) (status, error) {
 func (l *look) explain(ctx context.Context, o helm.Object, s status, pods []corev1.Pod, now time.Time) (status, error) {
 	for i := range pods {
 		if p := podProblem(&pods[i]); p != nil {
+			if p.Reason == kube.CrashLoop && p.Grace == 0 {
+				p.Message += l.lastWords(ctx, &pods[i])
+			}
 			s.Problems = append(s.Problems, *p)
 		}
 	}
@@ -317,16 +320,24 @@ func (l *look) whyFailed(ctx context.Context, pods []corev1.Pod, failed string) 
 	for i := range pods {
 		pod := &pods[i]
 		why := kube.Diagnose(pod)
-		if why == nil || len(pod.Spec.Containers) == 0 {
+		if why == nil {
 			continue
 		}
-		failed += "; " + why.Error()
-		if log, err := l.client.Logs(ctx, pod.Namespace, pod.Name, pod.Spec.Containers[0].Name, 40); err == nil {
-			if line := kube.Salient(log); line != "" {
-				failed += "; its log: " + line
-			}
-		}
-		break
+		return kube.OneLine(failed + "; " + why.Error() + l.lastWords(ctx, pod))
 	}
 	return kube.OneLine(failed)
+}
+
+// lastWords is what the container that dies wrote last, "" when that cannot be read.
+func (l *look) lastWords(ctx context.Context, pod *corev1.Pod) string {
+	for _, s := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
+		if t := s.State.Terminated; s.RestartCount == 0 && (t == nil || t.ExitCode == 0) {
+			continue
+		}
+		log, err := l.client.Logs(ctx, pod.Namespace, pod.Name, s.Name, 40)
+		if line := kube.Salient(log); err == nil && line != "" {
+			return "; its log: " + line
+		}
+	}
+	return ""
 }
