@@ -2,10 +2,22 @@
 package suites
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	"gauntlet/internal/check"
 	"gauntlet/internal/config"
+	"gauntlet/internal/hub"
+	"gauntlet/internal/kernel"
+	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 )
@@ -22,5 +34,194 @@ type HubTarget struct {
 	Observe      func(line string) // progress; may be nil
 }
 
-// Hub is the suite "hub".
-func Hub(t HubTarget) check.Suite { return check.Suite{Name: "hub"} }
+// hubForm says what the suite does; it changes when that changes.
+const hubForm = "hub v1: answers, reserved, swept, user, server, image, kernel, stop, nothing left"
+
+// hubCode is what the suite runs in a kernel.
+//
+//go:embed hub.py
+var hubCode string
+
+// Hub is the suite "hub": a user made for the purpose starts a server, runs code in
+// it and leaves, and nothing of them stays behind. It holds the lock of the
+// namespace, so that a probe found there belongs to a run that is dead.
+func Hub(t HubTarget) check.Suite {
+	if t.SpawnTimeout <= 0 {
+		t.SpawnTimeout = 3 * time.Minute
+	}
+	if t.Holder == "" {
+		t.Holder = kube.DefaultHolder()
+	}
+	sum := sha256.Sum256([]byte(hubForm + "\x00" + hubCode))
+	p := &probe{t: t}
+	const (
+		answers  = "hub answers"
+		reserved = "hub reserved"
+		swept    = "no earlier probe is left"
+		user     = "user created"
+		server   = "server starts"
+		image    = "server runs the release's notebook"
+		code     = "code runs in a kernel"
+		stops    = "server stops"
+	)
+	needs := func(names ...string) []string { return names }
+	return check.Suite{
+		Name: "hub", Digest: hex.EncodeToString(sum[:]),
+		Checks: []check.Check{
+			{Name: answers, Timeout: time.Minute, Run: p.answers},
+			{Name: reserved, Timeout: 10 * time.Minute, Run: p.reserve, Needs: needs(answers)},
+			{Name: swept, Timeout: 3 * time.Minute, Run: p.sweep, Needs: needs(reserved)},
+			{Name: user, Timeout: 30 * time.Second, Run: p.createUser, Needs: needs(reserved)},
+			{Name: server, Timeout: t.SpawnTimeout, Run: p.start, Needs: needs(user)},
+			{Name: image, Timeout: 30 * time.Second, Run: p.image, Needs: needs(server)},
+			{Name: code, Timeout: 2 * time.Minute, Run: p.code, Needs: needs(server)},
+			{Name: stops, Timeout: 2 * time.Minute, Run: p.stop, Needs: needs(server)},
+		},
+		Cleanup: &check.Check{Name: "nothing is left", Timeout: 4 * time.Minute, Run: p.leave},
+	}
+}
+
+// probe is one run of the suite.
+type probe struct {
+	t      HubTarget
+	hub    *hub.Client
+	held   *kube.Held
+	fenced *kube.Client // sends nothing past the lock
+	name   string       // of the user, once one was asked for
+	token  hub.APIToken
+	server hub.Server
+	pod    string
+	shared []string // claims of others that the server mounts
+}
+
+func (p *probe) tell(format string, a ...any) {
+	if p.t.Observe != nil {
+		p.t.Observe(kube.OneLine(fmt.Sprintf(format, a...)))
+	}
+}
+
+// answers waits for the hub: after a deployment, the way to it may open a moment
+// later than its own probes say.
+func (p *probe) answers(ctx context.Context) (string, error) {
+	token, err := hub.Token(ctx, p.t.Client, p.t.Namespace, p.t.APITokenFrom)
+	if err != nil {
+		return "", err
+	}
+	p.hub = hub.New(p.t.URL, token)
+	for {
+		version, err := p.hub.Version(ctx)
+		if err == nil {
+			// The version needs no token: ask something that does.
+			_, err = p.hub.Users(ctx)
+		}
+		if err == nil {
+			return fmt.Sprintf("JupyterHub %s at %s", version, p.t.URL), nil
+		}
+		var refused *hub.Error
+		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError && refused.Status != http.StatusNotFound {
+			return "", err
+		}
+		if sleep(ctx, time.Second) != nil {
+			return "", err
+		}
+	}
+}
+
+func (p *probe) reserve(ctx context.Context) (string, error) {
+	// The lock outlives this check: it is given back by leave.
+	_, held, err := kube.Lock(ctx, p.t.Client, kube.LockRequest{
+		Namespace: p.t.Namespace, Holder: p.t.Holder,
+		Waiting: func(holder string, since time.Time) {
+			p.tell("waits for %s, who changes this hub since %s", holder, since.Format(time.RFC3339))
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	p.held = held
+	if p.fenced, err = held.Client(p.t.Client); err != nil {
+		return "", err
+	}
+	return "nobody else changes it meanwhile", nil
+}
+
+func (p *probe) createUser(ctx context.Context) (string, error) {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	name := hub.ProbePrefix + hex.EncodeToString(b[:])
+	p.name = name
+	if err := p.hub.CreateUser(ctx, name); err != nil {
+		return "", err
+	}
+	token, err := p.hub.CreateToken(ctx, name, "gauntlet's probe", time.Hour)
+	if err != nil {
+		return "", err
+	}
+	p.token = token
+	kill.At("hub:user")
+	return name, nil
+}
+
+func (p *probe) start(ctx context.Context) (string, error) {
+	begun := time.Now()
+	if err := p.held.Check(); err != nil {
+		return "", err
+	}
+	if err := p.hub.StartServer(ctx, p.name, nil); err != nil {
+		return "", err
+	}
+	server, pod, err := p.waitServer(ctx)
+	if err != nil {
+		return "", err
+	}
+	p.server, p.pod = server, pod
+	kill.At("hub:server")
+	return fmt.Sprintf("pod %s, ready after %s", pod, time.Since(begun).Round(100*time.Millisecond)), nil
+}
+
+func (p *probe) code(ctx context.Context) (string, error) {
+	srv, err := kernel.Dial(p.t.URL, p.server.URL, p.token.Value)
+	if err != nil {
+		return "", err
+	}
+	k, err := srv.Start(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	out, err := k.Run(ctx, hubCode)
+	if cerr := k.Close(context.WithoutCancel(ctx)); cerr != nil {
+		p.tell("%v", cerr)
+	}
+	if err != nil {
+		return "", err
+	}
+	answer, versions, _ := strings.Cut(out.Stdout, "\n")
+	if answer != "42" {
+		return "", fmt.Errorf("6*7 is %q", kube.OneLine(answer))
+	}
+	return "6*7 is 42, " + kube.OneLine(versions), nil
+}
+
+func (p *probe) stop(ctx context.Context) (string, error) {
+	begun := time.Now()
+	if err := p.hub.StopServer(ctx, p.name); err != nil {
+		return "", err
+	}
+	// The hub's word is not enough: the pod must be gone.
+	if err := p.podsGone(ctx, p.name); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("after %s", time.Since(begun).Round(100*time.Millisecond)), nil
+}
+
+// sleep waits for a time or for ctx to end, whose cause it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

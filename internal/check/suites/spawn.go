@@ -1,0 +1,200 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"gauntlet/internal/hub"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/release"
+)
+
+// userKey is the label and annotation that KubeSpawner sets on what it makes for a
+// user. The label's value is escaped in a way that differs between its versions;
+// the annotation's is the name.
+const userKey = "hub.jupyter.org/username"
+
+// waitServer waits for the hub's word that the server is ready, and for the pod's
+// own troubles, which show much earlier than the hub gives up.
+func (p *probe) waitServer(ctx context.Context) (hub.Server, string, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	type seen struct {
+		pod string
+		err error
+	}
+	watched := make(chan seen, 1)
+	go func() {
+		pod, err := p.watchPod(ctx)
+		var why *kube.PodError
+		// A pod that goes away was removed by the hub, which then says why.
+		if errors.As(err, &why) && why.Reason != kube.Gone && ctx.Err() == nil {
+			cancel(err)
+		}
+		watched <- seen{pod, err}
+	}()
+	last := ""
+	server, err := p.hub.WaitServer(ctx, p.name, func(pr hub.Progress) {
+		if pr.Message != "" && pr.Message != last {
+			last = pr.Message
+			p.tell("%d %% %s", pr.Percent, pr.Message)
+		}
+	})
+	if err != nil {
+		cancel(err)
+		w := <-watched
+		var why *kube.PodError
+		if errors.As(w.err, &why) && why.Reason != kube.Gone {
+			var said *hub.SpawnError
+			if errors.As(err, &said) {
+				return server, "", fmt.Errorf("%w; the hub says: %s", w.err, said.Message)
+			}
+			return server, "", w.err
+		}
+		return server, "", err
+	}
+	select {
+	case w := <-watched:
+		cancel(nil)
+		return server, w.pod, w.err
+	case <-ctx.Done():
+		return server, "", fmt.Errorf("the hub says that the server is ready, but its pod is not: %w", context.Cause(ctx))
+	}
+}
+
+// watchPod waits until the probe's pod exists and is ready.
+func (p *probe) watchPod(ctx context.Context) (string, error) {
+	for {
+		pods, err := p.podsOf(ctx, p.name)
+		if err != nil {
+			return "", err
+		}
+		if len(pods) > 0 {
+			_, err := p.t.Client.WaitReady(ctx, p.t.Namespace, pods[0].Name)
+			return pods[0].Name, err
+		}
+		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+			return "", fmt.Errorf("the hub made no pod for %s: %w", p.name, err)
+		}
+	}
+}
+
+// podsOf are the pods that were made for a user.
+func (p *probe) podsOf(ctx context.Context, user string) ([]corev1.Pod, error) {
+	list, err := p.t.Client.CoreV1().Pods(p.t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: userKey})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of users: %w", err)
+	}
+	var out []corev1.Pod
+	for _, pod := range list.Items {
+		if pod.Annotations[userKey] == user {
+			out = append(out, pod)
+		}
+	}
+	return out, nil
+}
+
+// image compares what the spawned pod runs with the image set, by digest: what the
+// kubelet says it runs, not what the pod asks for.
+func (p *probe) image(ctx context.Context) (string, error) {
+	pod, err := p.t.Client.CoreV1().Pods(p.t.Namespace).Get(ctx, p.pod, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read pod %s: %w", p.pod, err)
+	}
+	p.shared = p.sharedClaims(ctx, pod)
+	var runs []string
+	for _, s := range pod.Status.ContainerStatuses {
+		d := digestIn(s.ImageID)
+		if d == p.t.Notebook {
+			return fmt.Sprintf("container %s runs %s", s.Name, d.Short()), nil
+		}
+		// Some runtimes name the manifest of their platform where the pod asked for
+		// an index of several.
+		if ref := askedFor(pod, s.Name); d != "" && digestIn(ref) == p.t.Notebook && platformOf(ctx, ref, d) {
+			return fmt.Sprintf("container %s runs %s, its platform's part of %s", s.Name, d.Short(), p.t.Notebook.Short()), nil
+		}
+		runs = append(runs, fmt.Sprintf("container %s runs %s", s.Name, s.ImageID))
+	}
+	if len(runs) == 0 {
+		return "", fmt.Errorf("pod %s has no running container", p.pod)
+	}
+	return "", fmt.Errorf("no container of pod %s runs the release's notebook %s: %s",
+		p.pod, p.t.Notebook.Short(), kube.OneLine(strings.Join(runs, "; ")))
+}
+
+// digestIn is the digest at the end of an image reference or imageID, if any.
+func digestIn(ref string) release.Digest {
+	i := strings.LastIndex(ref, "@")
+	if i < 0 {
+		return ""
+	}
+	d, err := release.ParseDigest(ref[i+1:])
+	if err != nil {
+		return ""
+	}
+	return d
+}
+
+func askedFor(pod *corev1.Pod, container string) string {
+	for _, c := range pod.Spec.Containers {
+		if c.Name == container {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+// platformOf says whether a digest is a part of the index that ref names.
+func platformOf(ctx context.Context, ref string, part release.Digest) bool {
+	// A reference with tag and digest is read by its digest.
+	if i := strings.LastIndex(ref, "@"); i >= 0 {
+		repo := ref[:i]
+		if c := strings.LastIndex(repo, ":"); c > strings.LastIndex(repo, "/") {
+			repo = repo[:c]
+		}
+		ref = repo + ref[i:]
+	}
+	r, err := name.ParseReference(ref)
+	if err != nil {
+		return false
+	}
+	index, err := remote.Index(r, remote.WithContext(ctx))
+	if err != nil {
+		return false
+	}
+	m, err := index.IndexManifest()
+	if err != nil {
+		return false
+	}
+	for _, d := range m.Manifests {
+		if d.Digest.String() == string(part) {
+			return true
+		}
+	}
+	return false
+}
+
+// sharedClaims are the claims that the pod mounts and that are not the probe's own:
+// a folder for the probe may stay on them.
+func (p *probe) sharedClaims(ctx context.Context, pod *corev1.Pod) []string {
+	var shared []string
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		claim, err := p.t.Client.CoreV1().PersistentVolumeClaims(p.t.Namespace).Get(ctx, v.PersistentVolumeClaim.ClaimName, metav1.GetOptions{})
+		if err == nil && claim.Annotations[userKey] != p.name {
+			shared = append(shared, claim.Name)
+		}
+	}
+	slices.Sort(shared)
+	return slices.Compact(shared)
+}
