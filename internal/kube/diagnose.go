@@ -144,5 +144,18 @@ func waitingMessage(s corev1.ContainerStatus, w *corev1.ContainerStateWaiting) s
 		}
 		return m
 	}
-	return fmt.Sprintf("container %s (image %s): %s", s.Name, s.Image, w.Message)
+	switch reason, _ := waiting(w); reason {
+	case ImageNotFound:
+		return fmt.Sprintf("its registry has no image %s", s.Image)
+	case ImageDenied:
+		return fmt.Sprintf("its registry denies image %s to this namespace (imagePullSecrets?): %s", s.Image, w.Message)
+	case ImagePull:
+		// The runtime repeats the image at every level of its error.
+		m := w.Message
+		if i := strings.LastIndex(m, s.Image+`": `); i >= 0 {
+			m = m[i+len(s.Image)+3:]
+		}
+		return fmt.Sprintf("image %s: %s", s.Image, m)
+	}
+	return fmt.Sprintf("container %s: %s", s.Name, w.Message)
 }

@@ -79,11 +79,25 @@ var (
 	saysFailed = regexp.MustCompile(`(?i)\b(fatal|panic|error|failed|fault|killed|denied|not found|no such)\b`)
 )
 
-// Salient is the line of a log that most likely says why a program failed: the
-// last that names an exception, else the last that speaks of failing, else the
-// last at all. It is trimmed to 300 characters; "" for an empty log.
+// Salient is the line of a log that most likely says why a program failed: as
+// Failure, else the last at all. "" for an empty log.
 func Salient(log string) string {
-	last, said, named := "", "", ""
+	failure, last := salient(log)
+	if failure != "" {
+		return failure
+	}
+	return last
+}
+
+// Failure is the last line of a log that names an exception, else the last that
+// speaks of failing, on one line; "" when none does.
+func Failure(log string) string {
+	failure, _ := salient(log)
+	return failure
+}
+
+func salient(log string) (failure, last string) {
+	said, named := "", ""
 	for line := range strings.Lines(log) {
 		line = OneLine(line)
 		if line == "" {
@@ -97,12 +111,10 @@ func Salient(log string) string {
 			named = line
 		}
 	}
-	for _, l := range []string{named, said, last} {
-		if l != "" {
-			return l
-		}
+	if named != "" {
+		return named, last
 	}
-	return ""
+	return said, last
 }
 
 // OneLine makes any text fit one line of a message: control characters (escape

@@ -112,7 +112,7 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, done
 	}()
 	look := func(e watch.Event) (bool, error) {
 		pod, ok := e.Object.(*corev1.Pod)
-		if !ok {
+		if !ok || pod.Name != name {
 			return false, nil
 		}
 		if e.Type == watch.Deleted {
@@ -292,8 +292,12 @@ func (c *Client) DeletePod(ctx context.Context, namespace, name string) error {
 		return fmt.Errorf("delete pod %s: %w", name, err)
 	}
 	_, err = toolswatch.UntilWithSync(ctx, c.onePod(namespace, name), &corev1.Pod{}, func(store cache.Store) (bool, error) {
-		return len(store.List()) == 0, nil
-	}, func(e watch.Event) (bool, error) { return e.Type == watch.Deleted, nil })
+		_, found, err := store.GetByKey(namespace + "/" + name)
+		return !found, err
+	}, func(e watch.Event) (bool, error) {
+		pod, ok := e.Object.(*corev1.Pod)
+		return ok && pod.Name == name && e.Type == watch.Deleted, nil
+	})
 	if err != nil {
 		return fmt.Errorf("wait until pod %s is gone: %w", name, cause(ctx, err))
 	}

@@ -88,7 +88,10 @@ type beats struct {
 	runs map[string]beat
 }
 
-type beat struct{ lease, version string }
+type beat struct {
+	lease   string
+	renewed time.Time
+}
 
 func (w *Workbench) beats(ctx context.Context) (beats, error) {
 	b := beats{at: time.Now(), runs: map[string]beat{}}
@@ -98,10 +101,26 @@ func (w *Workbench) beats(ctx context.Context) (beats, error) {
 	}
 	for _, l := range list.Items {
 		if run := l.Labels[RunLabel]; run != w.Run {
-			b.runs[run] = beat{lease: l.Name, version: l.ResourceVersion}
+			it := beat{lease: l.Name}
+			if l.Spec.RenewTime != nil {
+				it.renewed = l.Spec.RenewTime.UTC()
+			}
+			b.runs[run] = it
 		}
 	}
 	return b, nil
+}
+
+// silent says whether some run has not moved between two looks, though it is too
+// early to call it dead. Looks closer together than two beats say nothing: then
+// every run counts as silent.
+func (now beats) silent(before beats) bool {
+	for run, b := range now.runs {
+		if old, seen := before.runs[run]; seen && old == b && !now.dead(run, before) {
+			return true
+		}
+	}
+	return false
 }
 
 // dead says whether a run has no Lease, or one that did not move between two

@@ -130,12 +130,34 @@ func (w *Workbench) Pod(j Job) *corev1.Pod {
 }
 
 // Close deletes all pods of this run, waits until they are gone, and sweeps once
-// more: a run killed just before this one began can be told from a living one
-// only after a while.
+// more. Where another run showed no sign of life since this one began, it waits
+// until that is long enough (15 s in all) to know the other for dead: what a
+// killed run left is gone after the next.
 func (w *Workbench) Close(ctx context.Context) error {
 	err := w.clear(ctx, RunLabel+"="+w.Run)
-	_, swept := w.Sweep(ctx)
-	return errors.Join(err, swept, w.stopHeart(ctx))
+	return errors.Join(err, w.awaitDead(ctx), w.sweep(ctx), w.stopHeart(ctx))
+}
+
+// awaitDead waits while another run may still turn out to be dead.
+func (w *Workbench) awaitDead(ctx context.Context) error {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		now, err := w.beats(ctx)
+		if err != nil || !now.silent(w.before) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a sign of life of other runs: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func (w *Workbench) sweep(ctx context.Context) error {
+	_, err := w.Sweep(ctx)
+	return err
 }
 
 // Sweep deletes what dead runs have left: pods whose run gives no sign of life,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,9 +158,16 @@ func (m *match) watchWorkers(ctx context.Context, stop context.CancelCauseFunc) 
 	return &all
 }
 
-// blame adds to what the client saw what the workers say themselves: a worker's
-// end is often seen by nobody but its own log.
+// silent are failures whose cause the client cannot know: work that never came
+// back, because workers died, hang or never joined.
+var silent = regexp.MustCompile(`(?i)no result|no answer|no worker|every worker|KilledWorker|Cancelled|CommClosed|lost`)
+
+// blame adds to such a failure what the workers say themselves: a worker's end is
+// often seen by nobody but its own log.
 func (m *match) blame(ctx context.Context, err error) error {
+	if !silent.MatchString(err.Error()) {
+		return err
+	}
 	aside, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	said := map[string]bool{}

@@ -42,6 +42,8 @@ type probe struct {
 const (
 	isThere   = "the client connects"
 	workers   = "workers join"
+	versions  = "versions agree"
+	aBuiltin  = "a builtin runs on every worker"
 	aLambda   = "a lambda runs on every worker"
 	canStart  = "the worker starts"
 	samePys   = "both have the same Python"
@@ -52,14 +54,15 @@ const (
 // way there and back on a busy cluster.
 const answerGrace = 15 * time.Second
 
-// probes are in order: each rests on those before it. A builtin crosses between
-// Pythons that cannot exchange a function, so what follows needs the lambda.
+// probes are in order: each rests on those before it. Between other versions work
+// mostly hangs, so it is not begun. A builtin crosses between Pythons that cannot
+// exchange a function, so what follows needs the lambda.
 var probes = []probe{
 	{key: "connect", name: isThere, timeout: 60 * time.Second, needs: canStart},
 	{key: "join", name: workers, timeout: 90 * time.Second, needs: isThere},
-	{key: "versions", name: "versions agree", timeout: 30 * time.Second, needs: workers},
-	{key: "builtin", name: "a builtin runs on every worker", timeout: 30 * time.Second, needs: workers},
-	{key: "lambda", name: aLambda, timeout: 60 * time.Second, needs: workers},
+	{key: "versions", name: versions, timeout: 30 * time.Second, needs: workers},
+	{key: "builtin", name: aBuiltin, timeout: 30 * time.Second, needs: versions},
+	{key: "lambda", name: aLambda, timeout: 60 * time.Second, needs: aBuiltin},
 	{key: "map", name: "a map over 500 tasks", timeout: 60 * time.Second, needs: aLambda},
 	{key: "numpy", name: "numpy arrays go both ways", timeout: 60 * time.Second, needs: aLambda},
 	{key: "pandas", name: "pandas data frames go both ways", timeout: 60 * time.Second, needs: aLambda},

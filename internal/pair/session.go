@@ -192,5 +192,5 @@ func trouble(log string) string {
 		}
 		kept = append(kept, line)
 	}
-	return kube.Salient(strings.Join(kept, ""))
+	return kube.Failure(strings.Join(kept, ""))
 }

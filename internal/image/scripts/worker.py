@@ -13,5 +13,5 @@ def check():
     ran = subprocess.run(command + ["--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
     said = ran.stdout.decode(errors="replace").strip()
     if ran.returncode:
-        raise Problem(f"{' '.join(command)} --version ended with code {ran.returncode}: {said[-500:]}")
+        raise Problem(f"{' '.join(command)} --version ended with code {ran.returncode}: {said.splitlines()[-1:]}")
     return f"Python {platform.python_version()}, distributed {distributed.__version__}"

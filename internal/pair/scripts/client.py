@@ -41,6 +41,8 @@ def workers():
 def each_worker(function, timeout, *arguments):
     """The function's result on each worker, by address."""
     futures = {w: client.submit(function, *arguments, workers=[w], pure=False) for w in workers()}
+    if not futures:
+        raise Problem("no worker is left")
     end = time.time() + timeout
     return {w: f.result(timeout=max(0.1, end - time.time())) for w, f in futures.items()}
 
