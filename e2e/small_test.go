@@ -39,7 +39,7 @@ images:
       imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, numpy, xarray, geopandas, shapely]
     worker:
       dockerfile: worker/Dockerfile
-      imports: [dask, distributed, pandas, numpy, xarray]
+      imports: [dask, distributed, pandas, numpy, xarray, geopandas, shapely]
   pairs: [{notebook: notebook, worker: worker, template: /pre-home/worker-template.yml}]
 chart:
   path: chart

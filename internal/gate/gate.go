@@ -30,6 +30,7 @@ type Input struct {
 	Hubs    map[string]string // hub to tier, all hubs of the platform
 	Tier    string            // the tier it asks to enter
 	Hub     string            // the hub of that tier it asks for; "" asks for the tier in general
+	Pinned  string            // the tier that the hub's namespace is pinned as; "" when it is not known
 
 	Evidence   []evidence.Record // every verified statement of the ledger
 	Rejected   []Rejected        // statements that count as absent

@@ -89,11 +89,12 @@ func TestEveryRequirementRestsOnEvidence(t *testing.T) {
 
 func TestRefusesWhatItCannotJudge(t *testing.T) {
 	cases := map[string]func(w *world){
-		"no policy":           func(w *world) { w.PolicyDigest = "" },
-		"unknown tier":        func(w *world) { w.Tier = "staging" },
-		"no tier":             func(w *world) { w.Tier = "" },
-		"hub of another tier": func(w *world) { w.Hub = "testing" },
-		"unknown hub":         func(w *world) { w.Hub = "nowhere" },
+		"no policy":                          func(w *world) { w.PolicyDigest = "" },
+		"unknown tier":                       func(w *world) { w.Tier = "staging" },
+		"no tier":                            func(w *world) { w.Tier = "" },
+		"hub of another tier":                func(w *world) { w.Hub = "testing" },
+		"namespace that is pinned otherwise": func(w *world) { w.Pinned = "bleeding-edge" },
+		"unknown hub":                        func(w *world) { w.Hub = "nowhere" },
 		"hub the release does not hold": func(w *world) {
 			w.Hubs["new"] = "production"
 			w.Hub = "new"

@@ -66,7 +66,7 @@ func suiteStep(name string, rs ...Requirement) Step {
 	case Wait:
 		s.State = Todo
 	case Deny:
-		s.State, s.Command = Failed, ""
+		s.State, s.Command = Failed, runCommand // after a fix, or to try again
 	}
 	return s
 }
@@ -118,7 +118,7 @@ func (f *facts) tierStep(t config.Tier, earlier string) Step {
 	if begun {
 		switch {
 		case machines == Deny:
-			s.State, s.Command = Failed, ""
+			s.State, s.Command = Failed, runCommand // after a fix, or to try again
 		case machines == Wait:
 			s.State = Running
 		default:

@@ -29,6 +29,9 @@ func (f *facts) target() (int, []Requirement) {
 	if tier := f.Hubs[f.Hub]; tier != f.Tier {
 		return refuse("hub %s is of tier %q, not of %s", f.Hub, tier, f.Tier)
 	}
+	if f.Pinned != "" && f.Pinned != f.Tier {
+		return refuse("the namespace of hub %s is pinned as a hub of %s, not of %s: a change cannot spare itself a gate by calling it otherwise", f.Hub, f.Pinned, f.Tier)
+	}
 	part, ok := f.Release.Hubs[f.Hub]
 	if !ok {
 		return refuse("release %s holds nothing for hub %s: it was made before the hub was; make a new release with `gauntlet run`", f.ID.Short(), f.Hub)

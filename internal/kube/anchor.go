@@ -18,6 +18,7 @@ import (
 const (
 	anchorName   = "gauntlet"
 	anchorPolicy = "policy" // digest of the pinned policy
+	anchorTier   = "tier"   // of the hub in the namespace
 	anchorHeads  = "heads"  // JSON list of statement ids
 )
 
@@ -25,16 +26,23 @@ const (
 // "gauntlet": what was deleted from the ledger since is missed.
 type Anchor struct {
 	Policy release.Digest   // the first policy trusted here, "" before one is pinned
+	Tier   string           // of the hub here, as pinned with the policy; "" for the workbench
 	Heads  []release.Digest // heads of the ledger that the last deployment was judged by
 }
 
-// A PinnedError says that the namespace trusts another first policy.
+// A PinnedError says that the namespace trusts another first policy, or holds a hub
+// of another tier.
 type PinnedError struct {
 	Context, Namespace string
 	Pinned, Asked      release.Digest
+	Tier, AskedTier    string
 }
 
 func (e *PinnedError) Error() string {
+	if e.Pinned == e.Asked {
+		return fmt.Sprintf("namespace %s of cluster %s is pinned as a hub of tier %q, not %q: give a hub of another tier a namespace of its own",
+			e.Namespace, e.Context, e.Tier, e.AskedTier)
+	}
 	return fmt.Sprintf("namespace %s of cluster %s trusts policy %s, not %s: "+
 		"if it is right to forget the old one, delete it with `kubectl --context %s -n %s delete configmap %s` and pin again",
 		e.Namespace, e.Context, e.Pinned.Short(), e.Asked.Short(), e.Context, e.Namespace, anchorName)
@@ -53,7 +61,7 @@ func ReadAnchor(ctx context.Context, c *Client, namespace string) (Anchor, error
 }
 
 func parseAnchor(cm *corev1.ConfigMap) (Anchor, error) {
-	var a Anchor
+	a := Anchor{Tier: cm.Data[anchorTier]}
 	fail := func(key string, err error) (Anchor, error) {
 		return Anchor{}, fmt.Errorf("ConfigMap %s/%s: %s: %w", cm.Namespace, cm.Name, key, err)
 	}
@@ -77,18 +85,19 @@ func parseAnchor(cm *corev1.ConfigMap) (Anchor, error) {
 	return a, nil
 }
 
-// PinPolicy makes the namespace trust a first policy. Pinning the same again does
-// nothing; another is refused with *PinnedError. The namespace is made when it
-// does not exist.
-func PinPolicy(ctx context.Context, c *Client, namespace string, policy release.Digest) error {
+// PinPolicy makes the namespace trust a first policy and remember the tier of its
+// hub, so that no later change can call a production hub a test hub. Pinning the same
+// again does nothing; another is refused with *PinnedError. The namespace is made
+// when it does not exist.
+func PinPolicy(ctx context.Context, c *Client, namespace string, policy release.Digest, tier string) error {
 	if _, err := release.ParseDigest(string(policy)); err != nil {
 		return fmt.Errorf("pin a policy: %w", err)
 	}
 	return changeAnchor(ctx, c, namespace, func(a *Anchor) error {
-		if a.Policy != "" && a.Policy != policy {
-			return &PinnedError{Context: c.Context, Namespace: namespace, Pinned: a.Policy, Asked: policy}
+		if a.Policy != "" && (a.Policy != policy || a.Tier != tier) {
+			return &PinnedError{Context: c.Context, Namespace: namespace, Pinned: a.Policy, Asked: policy, Tier: a.Tier, AskedTier: tier}
 		}
-		a.Policy = policy
+		a.Policy, a.Tier = policy, tier
 		return nil
 	})
 }
@@ -139,7 +148,7 @@ func changeAnchor(ctx context.Context, c *Client, namespace string, change func(
 		if cm.Data == nil {
 			cm.Data = map[string]string{}
 		}
-		cm.Data[anchorPolicy], cm.Data[anchorHeads] = string(after.Policy), string(heads)
+		cm.Data[anchorPolicy], cm.Data[anchorTier], cm.Data[anchorHeads] = string(after.Policy), after.Tier, string(heads)
 		if absent {
 			_, err = maps.Create(ctx, cm, metav1.CreateOptions{})
 		} else {

@@ -29,14 +29,17 @@ func TestAnAnchorIsRememberedAndItsPinIsNotChanged(t *testing.T) {
 	if a, err := ReadAnchor(ctx, c, "hub"); err != nil || a.Policy != "" || len(a.Heads) != 0 {
 		t.Fatalf("a namespace that does not exist: %+v, %v", a, err)
 	}
-	if err := PinPolicy(ctx, c, "hub", one); err != nil {
+	if err := PinPolicy(ctx, c, "hub", one, "production"); err != nil {
 		t.Fatal(err)
 	}
-	if err := PinPolicy(ctx, c, "hub", one); err != nil {
+	if err := PinPolicy(ctx, c, "hub", one, "production"); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
 	var pinned *PinnedError
-	if err := PinPolicy(ctx, c, "hub", two); !errors.As(err, &pinned) || pinned.Pinned != one || pinned.Asked != two {
+	if err := PinPolicy(ctx, c, "hub", one, "bleeding-edge"); !errors.As(err, &pinned) || pinned.Tier != "production" {
+		t.Errorf("another tier: %v", err)
+	}
+	if err := PinPolicy(ctx, c, "hub", two, "production"); !errors.As(err, &pinned) || pinned.Pinned != one || pinned.Asked != two {
 		t.Errorf("another pin: %v", err)
 	}
 	if err := WriteAnchor(ctx, c, "hub", one, []release.Digest{two, one}); err != nil {
@@ -60,7 +63,7 @@ func TestAnAnchorIsRememberedAndItsPinIsNotChanged(t *testing.T) {
 	if err != nil || ns.Labels[ManagedByLabel] != ManagedBy {
 		t.Errorf("namespace %+v, %v", ns, err)
 	}
-	if err := PinPolicy(ctx, c, "hub", "latest"); err == nil {
+	if err := PinPolicy(ctx, c, "hub", "latest", "production"); err == nil {
 		t.Error("pinned what is no digest")
 	}
 }

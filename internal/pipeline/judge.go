@@ -23,11 +23,12 @@ const stateTimeout = 15 * time.Second
 // A sight is what a gate looks at, read once: the ledger, the policy in force and
 // what clusters remember.
 type sight struct {
-	view    ledger.View
-	policy  config.Policy
-	digest  release.Digest // of the policy
-	pinned  release.Digest // the first policy, as the clusters remember it
-	missing []release.Digest
+	view       ledger.View
+	policy     config.Policy
+	digest     release.Digest // of the policy
+	pinned     release.Digest // the first policy, as the clusters remember it
+	missing    []release.Digest
+	pinnedTier string // that the hub's namespace is pinned as
 }
 
 // look reads the ledger and decides which policy is in force. The first policy is
@@ -53,7 +54,7 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 	if anchor.Policy == "" {
 		return nil, inputf("cluster %s, namespace %s, has pinned no policy, so nothing can be trusted yet: a board member runs `gauntlet policy init` (first time) or `gauntlet policy pin`", context, ns)
 	}
-	s := &sight{pinned: anchor.Policy}
+	s := &sight{pinned: anchor.Policy, pinnedTier: anchor.Tier}
 	if s.view, err = w.ledger.Read(ctx, anchor.Policy); err != nil {
 		return nil, fmt.Errorf("read the ledger %s: %w", w.Platform.Ledger, err)
 	}
@@ -173,7 +174,7 @@ func (w *Workspace) input(ctx context.Context, s *sight, id release.Digest, tier
 	in := gate.Input{
 		Policy: s.policy, PolicyDigest: s.digest,
 		ID: id, Release: contents.Release, Hubs: map[string]string{},
-		Tier: tier, Hub: hubName,
+		Tier: tier, Hub: hubName, Pinned: s.pinnedTier,
 		Evidence: s.view.Records, Rejected: s.view.Rejected, Missing: s.missing,
 		States: w.states(ctx),
 		Now:    w.opts.Now(),

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gauntlet/internal/config"
@@ -96,18 +97,26 @@ func (w *Workspace) PolicyPin(ctx context.Context, digest release.Digest) (relea
 }
 
 func (w *Workspace) pin(ctx context.Context, digest release.Digest) error {
-	type place struct{ context, namespace string }
-	places := []place{{w.Platform.Workbench.Context, w.Platform.Workbench.Namespace}}
+	type place struct{ context, namespace, tier string }
+	places := []place{{w.Platform.Workbench.Context, w.Platform.Workbench.Namespace, ""}}
 	for _, n := range w.hubNames("") {
 		h := w.Platform.Hubs[n]
-		places = append(places, place{h.Cluster, h.Namespace})
+		places = append(places, place{h.Cluster, h.Namespace, h.Tier})
 	}
 	for _, p := range places {
 		c, err := w.clients.get(p.context)
 		if err != nil {
 			return err
 		}
-		if err := kube.PinPolicy(ctx, c, p.namespace, digest); err != nil {
+		err = kube.PinPolicy(ctx, c, p.namespace, digest, p.tier)
+		var other *kube.PinnedError
+		if errors.As(err, &other) && other.Pinned == other.Asked {
+			return &InputError{err}
+		}
+		if errors.As(err, &other) {
+			return inputf("another first policy is in force (%w); to change it: gauntlet policy propose", err)
+		}
+		if err != nil {
 			return fmt.Errorf("pin the policy in cluster %s: %w", p.context, err)
 		}
 	}
