@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"time"
 
 	"gauntlet/internal/kube"
@@ -16,14 +17,18 @@ import (
 const decryptTime = time.Minute
 
 // Decrypt decrypts a sops file with the user's own sops program, which finds the
-// user's keys. name says in messages what it is. The ciphertext goes in and the
+// user's keys. name is the file's name: it says what the file is in messages, and
+// that it is JSON when it ends so. The ciphertext goes in and the
 // values come out through pipes: neither is ever in a file, an argument or a log.
 func Decrypt(ctx context.Context, name string, ciphertext []byte) (release.Values, error) {
 	ctx, cancel := context.WithTimeout(ctx, decryptTime)
 	defer cancel()
 	var out, errs bytes.Buffer
-	// sops reads YAML and JSON alike as YAML.
-	cmd := exec.CommandContext(ctx, "sops", "--decrypt", "--input-type", "yaml", "--output-type", "yaml", "/dev/stdin")
+	form := "yaml"
+	if strings.HasSuffix(name, ".json") {
+		form = "json" // sops signs what it read, and numbers differ
+	}
+	cmd := exec.CommandContext(ctx, "sops", "--decrypt", "--input-type", form, "--output-type", "yaml", "/dev/stdin")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(ciphertext), &out, &errs
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {

@@ -76,10 +76,10 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		s += ": " + e.Message
 	}
-	switch e.Status {
-	case http.StatusUnauthorized:
+	switch {
+	case e.Status == http.StatusUnauthorized, strings.Contains(e.Message, "invalid credentials"):
 		s += " (its API token is not known to the hub)"
-	case http.StatusForbidden:
+	case e.Status == http.StatusForbidden:
 		s += " (its API token may not do that: see the scopes of the service's role)"
 	}
 	return s

@@ -103,7 +103,8 @@ func (c *Client) follow(ctx context.Context, user string, tell func(Progress)) (
 }
 
 // StopServer stops a user's server and waits until the hub says that it is gone. A
-// server that is starting cannot be stopped: StopServer waits for that too.
+// start is interrupted where the hub can do that (JupyterHub 5 and later), else
+// waited for.
 func (c *Client) StopServer(ctx context.Context, user string) error {
 	for {
 		u, err := c.User(ctx, user)
@@ -117,7 +118,7 @@ func (c *Client) StopServer(ctx context.Context, user string) error {
 		if !there || (!s.Ready && s.Pending == "") {
 			return nil
 		}
-		if s.Pending == "" {
+		if s.Pending != "stop" {
 			_, err := c.do(ctx, "stop the server of "+user, http.MethodDelete, path("users", user, "server"), nil, nil)
 			var e *Error
 			if err != nil && (!errors.As(err, &e) || e.Status >= 500) {
