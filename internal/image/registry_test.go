@@ -38,7 +38,6 @@ spec:
 type entry struct {
 	name, text string
 	kind       byte
-	mode       int64
 }
 
 func server(t *testing.T) string {

@@ -100,6 +100,7 @@ func newSession(ctx context.Context, script []byte, exec func(context.Context, i
 		read := s.read(ctx, outR)
 		_ = outR.CloseWithError(errors.New("nobody reads the client script any more"))
 		if read != nil {
+			_ = inR.CloseWithError(read)
 			cancel()
 		}
 		s.err = <-ran
