@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,7 +120,7 @@ func demoKey(t *testing.T, name string) *ledger.Key {
 // asked asks the gate of hub compute about the release and checks the exit code.
 func (c *copied) asked(t *testing.T, r release.Digest, codes ...int) gate.Verdict {
 	t.Helper()
-	res := c.team.try(nil, "deploy", r.Short(), "compute", "--check", "-o", "json")
+	res := c.team.try(nil, "deploy", r.Hex(), "compute", "--check", "-o", "json")
 	if !slices.Contains(codes, res.code) {
 		t.Fatalf("exit code %d, expected %v\n%s", res.code, codes, res.all())
 	}
@@ -161,8 +162,7 @@ func testGate(t *testing.T) {
 			}
 			n++
 			t.Run(req.Name, func(t *testing.T) {
-				c := copyLedger(t, sayingSame(view, req.Evidence)...)
-				c.refuses(t, r, req.Name, "")
+				flips(t, view, r, req)
 			})
 		}
 		if n < 10 {
@@ -230,11 +230,32 @@ func testGate(t *testing.T) {
 		c.refuses(t, r, "approval", "unknown key")
 	})
 	t.Run("a deleted statement that a deployer judged by is missed", func(t *testing.T) {
-		head := view.Heads[0]
-		c := copyLedger(t, head)
-		c.team.kubectl("production", "-n", "compute", "get", "configmap", "gauntlet", "-o", "jsonpath={.data.heads}")
-		requirement(t, c.asked(t, r, 3, 4), "ledger-complete")
+		var heads []release.Digest
+		text := demoTeam(t).kubectl("production", "-n", "compute", "get", "configmap", "gauntlet", "-o", "jsonpath={.data.heads}")
+		if err := json.Unmarshal([]byte(text), &heads); err != nil || len(heads) == 0 {
+			t.Fatalf("anchored heads %q: %v", text, err)
+		}
+		c := copyLedger(t, heads[0])
+		c.refuses(t, r, "ledger-complete", heads[0].Short())
 	})
+}
+
+// flips takes away what a requirement rests on until nothing else stands in for it
+// (another hub of a tier where any will do), and checks that the gate then does not
+// allow, for that very requirement.
+func flips(t *testing.T, view ledger.View, r release.Digest, req gate.Requirement) {
+	t.Helper()
+	gone := sayingSame(view, req.Evidence)
+	for range 3 {
+		c := copyLedger(t, gone...)
+		got := requirement(t, c.asked(t, r, 0, 3, 4), req.Name)
+		if got.Decision != gate.Allow {
+			c.asked(t, r, 3, 4)
+			return
+		}
+		gone = append(gone, sayingSame(view, got.Evidence)...)
+	}
+	t.Errorf("%s still holds without %v", req.Name, gone)
 }
 
 // sayingSame are the statements that say what one of these says: a suite's earlier
