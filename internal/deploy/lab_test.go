@@ -375,7 +375,11 @@ func TestMain(m *testing.M) {
 	c, err := kube.Connect(os.Getenv(contextEnv))
 	if err == nil {
 		variant := os.Getenv("GAUNTLET_TEST_VARIANT")
-		_, err = Deploy(context.Background(), smallRequest(t, c, os.Getenv(childEnv), variant, release.Values{"cpu": variant}))
+		values := release.Values{"cpu": variant}
+		if command := os.Getenv("GAUNTLET_TEST_COMMAND"); command != "" {
+			values["command"] = command
+		}
+		_, err = Deploy(context.Background(), smallRequest(t, c, os.Getenv(childEnv), variant, values))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -450,6 +454,52 @@ func TestLabAKilledDeployIsResumed(t *testing.T) {
 				t.Errorf("state %+v", s)
 			}
 		})
+	}
+}
+
+// A run that sleeps while another takes its hub over must not touch it on waking.
+func TestLabAPausedRunChangesNothingWhenItWakes(t *testing.T) {
+	c := labHub(t)
+	ns := labNamespace(t, c)
+	if _, err := Deploy(t.Context(), smallRequest(t, c, ns, "1m", nil)); err != nil {
+		t.Fatal(err)
+	}
+	paused := child(t, ns, "3m", "")
+	paused.Env = append(paused.Env, "GAUNTLET_TEST_COMMAND=sleep 1000")
+	var said strings.Builder
+	paused.Stderr = &said
+	if err := paused.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, func() bool {
+		d, err := c.AppsV1().Deployments(ns).Get(t.Context(), "web", metav1.GetOptions{})
+		return err == nil && strings.Contains(strings.Join(d.Spec.Template.Spec.Containers[0].Command, " "), "sleep 1000")
+	})
+	if err := paused.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	two := smallRequest(t, c, ns, "2m", release.Values{"cpu": "2m"})
+	begun := time.Now()
+	if res, err := Deploy(t.Context(), two); err != nil || res.Revision != 3 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	t.Logf("taken over and deployed in %s", time.Since(begun).Round(time.Second))
+	if err := paused.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := paused.Wait(); err == nil {
+		t.Error("the paused run succeeded")
+	}
+	t.Log(strings.TrimSpace(said.String()[strings.LastIndex(strings.TrimSpace(said.String()), "\n")+1:]))
+	if !strings.Contains(said.String(), kube.ErrLockLost.Error()) {
+		t.Errorf("it said: %s", said.String())
+	}
+	if h := history(t, two); h != "3 deployed, 2 failed, 1 superseded" {
+		t.Error(h)
+	}
+	recs, err := helm.New(c, ns, nil).History("small")
+	if err != nil || !strings.Contains(recs[1].Description, "interrupted") {
+		t.Errorf("%+v, %v", recs, err)
 	}
 }
 

@@ -24,8 +24,8 @@ type LockRequest struct {
 	Namespace string
 	Holder    string        // who asks, for others to read: "ada@laptop"
 	Duration  time.Duration // a holder that is silent for so long is taken for dead; default 30 s
-	// Waiting is told, about once a second, who holds the lock and since when by the
-	// holder's clock. It may be nil.
+	// Waiting is told who holds the lock and since when, by the holder's clock: at
+	// once, when that changes, and every ten seconds. It may be nil.
 	Waiting func(holder string, since time.Time)
 
 	clock clock // for tests
@@ -95,10 +95,15 @@ func (h *Held) start(ctx context.Context) context.Context {
 	return locked
 }
 
+// tellEvery is how often a wait for the lock is told of when nothing changes.
+const tellEvery = 10 * time.Second
+
 // take tries for the lease until it has it or ctx ends.
 func (h *Held) take(ctx context.Context, r LockRequest) error {
 	var seen string // resource version of the lease while another holds it
 	var seenAt instant
+	var told string // holder
+	var toldAt instant
 	for {
 		begun := h.clock()
 		lease, err := h.lease.Get(ctx, LockName, metav1.GetOptions{})
@@ -113,8 +118,9 @@ func (h *Held) take(ctx context.Context, r LockRequest) error {
 				seen, seenAt = lease.ResourceVersion, begun
 			}
 			if holder := holderOf(lease); holder != "" && !silent(lease, seenAt, begun) {
-				if r.Waiting != nil {
+				if r.Waiting != nil && (holder != told || begun.mono-toldAt.mono >= tellEvery) {
 					r.Waiting(publicHolder(holder), acquiredAt(lease))
+					told, toldAt = holder, begun
 				}
 				if err := sleep(ctx, time.Second); err != nil {
 					return fmt.Errorf("%s holds it since %s: %w", publicHolder(holder), acquiredAt(lease).Format(time.RFC3339), err)
