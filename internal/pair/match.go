@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,21 @@ type match struct {
 	address  string   // of the scheduler
 	workers  []string // pods
 	session  *session
+
+	// alive ends, with the cause, when every worker has; watching is over then or
+	// when stop was called.
+	alive    context.Context
+	stop     context.CancelCauseFunc
+	watching sync.WaitGroup
+}
+
+// end ends the session and the watch over the workers.
+func (m *match) end() {
+	m.session.end()
+	if m.stop != nil {
+		m.stop(nil)
+	}
+	m.watching.Wait()
 }
 
 func (m *match) pods() []string {
@@ -99,13 +115,14 @@ func (m *match) startWorkers(ctx context.Context) (string, error) {
 		}
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
+	m.watchWorkers(ctx)
 	return fmt.Sprintf("%d pods (%s) after %s", len(nodes), strings.Join(nodes, ", "), since(start)), nil
 }
 
 // ended says whether a pod's program ran and ended.
 func ended(err error) bool {
 	var p *kube.PodError
-	return errors.As(err, &p) && (p.Reason == kube.Exited || p.Reason == kube.Finished || p.Reason == kube.OutOfMemory)
+	return errors.As(err, &p) && slices.Contains([]string{kube.Exited, kube.Finished, kube.OutOfMemory}, p.Reason)
 }
 
 // probe makes one of the client script's checks.
@@ -117,14 +134,10 @@ func (m *match) probe(ctx context.Context, pr probe) (string, error) {
 		}
 		m.session = s
 	}
+	// Without workers there is nothing to wait for.
 	asking, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	if pr.key == "join" {
-		// Without workers left there is nothing to wait for.
-		watching := m.watchWorkers(asking, stop)
-		defer watching.Wait()
-		defer stop(nil)
-	}
+	defer context.AfterFunc(m.alive, func() { stop(context.Cause(m.alive)) })()
 	a, err := m.session.ask(asking, pr.key, pr.timeout)
 	if err != nil {
 		return "", m.blame(ctx, err)
@@ -139,28 +152,37 @@ func (m *match) probe(ctx context.Context, pr probe) (string, error) {
 	}
 }
 
-// watchWorkers stops the asking when every worker has ended.
-func (m *match) watchWorkers(ctx context.Context, stop context.CancelCauseFunc) *sync.WaitGroup {
-	var all, each sync.WaitGroup
-	errs := make([]error, len(m.workers))
-	for i, name := range m.workers {
-		each.Go(func() { _, errs[i] = m.Client.WaitFinished(ctx, m.bench.Namespace, name) })
-	}
-	all.Go(func() {
+// watchWorkers lets alive end when every worker has ended or is gone.
+func (m *match) watchWorkers(ctx context.Context) {
+	m.alive, m.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	m.watching.Go(func() {
+		var each sync.WaitGroup
+		errs := make([]error, len(m.workers))
+		for i, name := range m.workers {
+			each.Go(func() { _, errs[i] = m.Client.WaitFinished(m.alive, m.bench.Namespace, name) })
+		}
 		each.Wait()
+		var why *kube.PodError
 		for _, err := range errs {
-			if err != nil && !ended(err) {
-				return // not known to have ended
+			var p *kube.PodError
+			if err != nil && (!errors.As(err, &p) || !p.Permanent) {
+				return // the watch ended, not the worker
+			}
+			if err != nil {
+				why = p
 			}
 		}
-		stop(errors.New("every worker ended before it had joined"))
+		if why == nil {
+			m.stop(errors.New("every worker has ended"))
+			return
+		}
+		m.stop(fmt.Errorf("every worker has ended: %w", why))
 	})
-	return &all
 }
 
 // silent are failures whose cause the client cannot know: work that never came
 // back, because workers died, hang or never joined.
-var silent = regexp.MustCompile(`(?i)no result|no answer|no worker|every worker|KilledWorker|Cancelled|CommClosed|lost`)
+var silent = regexp.MustCompile(`(?i)no result|no answer|no worker|KilledWorker|Cancelled|CommClosed|lost`)
 
 // blame adds to such a failure what the workers say themselves: a worker's end is
 // often seen by nobody but its own log.

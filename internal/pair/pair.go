@@ -178,7 +178,7 @@ func (r *run) close(ctx context.Context) (string, error) {
 	}
 	pods := 0
 	for _, m := range r.matches {
-		m.session.end()
+		m.end()
 		pods += len(m.pods())
 	}
 	if err := r.bench.Close(ctx); err != nil {
