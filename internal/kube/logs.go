@@ -97,17 +97,26 @@ func Failure(log string) string {
 }
 
 func salient(log string) (failure, last string) {
-	said, named := "", ""
+	said, named, chained := "", "", ""
 	for line := range strings.Lines(log) {
+		indented := strings.HasPrefix(line, "  ") // source lines of a traceback
 		line = OneLine(line)
 		if line == "" {
 			continue
 		}
 		last = line
+		if indented {
+			continue
+		}
 		if saysFailed.MatchString(line) {
 			said = line
 		}
-		if namedError.MatchString(line) {
+		switch {
+		case strings.HasPrefix(line, "The above exception was the direct cause"), strings.HasPrefix(line, "During handling of the above exception"):
+			chained = named // Python: the next exception comes from this one
+		case namedError.MatchString(line) && chained != "":
+			named, chained = OneLine(line+" (from "+chained+")"), ""
+		case namedError.MatchString(line):
 			named = line
 		}
 	}

@@ -12,6 +12,7 @@ func TestSalientFindsTheCause(t *testing.T) {
 		"the last of several":            {"ValueError: a\nRuntimeError: Nanny failed to start\n", "RuntimeError: Nanny failed to start"},
 		"after a prefix":                 {"2026-11-25 - distributed.nanny - ERROR - x\ndistributed.comm.CommClosedError: closed\nbye", "distributed.comm.CommClosedError: closed"},
 		"no exception":                   {"start\nexec: \"python3\": executable file not found in $PATH\nend", `exec: "python3": executable file not found in $PATH`},
+		"a chain":                        {"TypeError: x\n\nThe above exception was the direct cause of the following exception:\n\nTraceback\n    raise RuntimeError(x) from exc\nRuntimeError: Nanny failed to start.", "RuntimeError: Nanny failed to start. (from TypeError: x)"},
 		"nothing of note":                {"one\ntwo\n\n", "two"},
 		"colours":                        {"\x1b[31mOSError: x\x1b[0m\n", "OSError: x"},
 		"empty":                          {"\n \n", ""},

@@ -21,6 +21,10 @@ const (
 	scheduleGrace = 5 * time.Minute  // an autoscaler that brings a node
 )
 
+// logLines is how much of a log is searched for a cause: a Python traceback with
+// its chain of causes fits.
+const logLines = 150
+
 // aside bounds what is asked on the side to explain a failure.
 const aside = 10 * time.Second
 
@@ -191,9 +195,9 @@ func (c *Client) explain(ctx context.Context, namespace string, pod *corev1.Pod,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aside)
 	defer cancel()
 	container := failedContainer(pod)
-	log, logErr := c.Logs(ctx, namespace, pod.Name, container, 40)
+	log, logErr := c.Logs(ctx, namespace, pod.Name, container, logLines)
 	if p.Reason == CrashLoop {
-		if old, err := c.previousLogs(ctx, namespace, pod.Name, container, 40); err == nil && old != "" {
+		if old, err := c.previousLogs(ctx, namespace, pod.Name, container, logLines); err == nil && old != "" {
 			log, logErr = old, nil
 		}
 	}

@@ -195,7 +195,7 @@ func (m *match) blame(ctx context.Context, err error) error {
 	said := map[string]bool{}
 	var words []string
 	for _, name := range m.workers {
-		log, logErr := m.Client.Logs(aside, m.bench.Namespace, name, "", 60)
+		log, logErr := m.Client.Logs(aside, m.bench.Namespace, name, "", 150)
 		if logErr != nil {
 			continue
 		}
