@@ -79,6 +79,7 @@ func TestEndToEnd(t *testing.T) {
 			"faults of charts":      chartFaults,
 			"a full registry disk":  fullRegistry,
 			"a second chart":        secondChart,
+			"changes":               changes,
 			"kills":                 kills,
 			"writers and tampering": tampering,
 		} {

@@ -22,7 +22,7 @@ func fullRegistry(t *testing.T) {
 	s := newSmall(t, "full", 30116)
 	s.replace("gauntlet.yaml", "registry: 172.29.0.1:5000/platform", "registry: "+addr+"/platform")
 	s.begin()
-	s.stops("no space left")
+	s.stops("full disk")
 }
 
 // smallRegistry runs a registry on a disk of 8 MiB and returns its address.

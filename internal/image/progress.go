@@ -56,8 +56,16 @@ func reason(err error) string {
 	if m := exitCode.FindStringSubmatch(s); m != nil {
 		return m[1]
 	}
+	if refused.MatchString(s) {
+		s += ": the registry took the connection and not the image; its own log says why, most often a full disk"
+	}
 	return s
 }
+
+// refused is a push that a registry failed without a code of its own (distribution
+// specification, error codes): what goes wrong behind it, on its disk, comes as
+// "unknown", as a 5xx, or as a range that does not fit what it has stored.
+var refused = regexp.MustCompile(`failed to push .*(unknown: |: 5\d\d |invalid content range|no space left)`)
 
 // outputLines is how much of a failed step's output is shown.
 const outputLines = 20

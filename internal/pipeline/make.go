@@ -89,17 +89,39 @@ func (w *Workspace) provenance(ctx context.Context, s *sight, c *checkout, b evi
 		return made, err
 	}
 	made.Commits = commits
-	if c.images.Root != c.repo.Root {
-		// The images come from a repository of their own: whoever changed an image is
-		// an author too. Which of its commits production already holds is not known
-		// here, so all of them count.
-		more, err := c.images.Log(ctx, "", b.Commit)
-		if err != nil {
-			return made, err
+	more, err := w.imageCommits(ctx, c, b, made.Base)
+	if err != nil {
+		return made, err
+	}
+	for _, m := range more {
+		if !contains(made.Commits, m) {
+			made.Commits = append(made.Commits, m)
 		}
-		made.Commits = append(made.Commits, more...)
 	}
 	return made, nil
+}
+
+// imageCommits are the commits that the images hold: whoever changed an image is an
+// author too. In a repository of their own it is not known which of them production
+// holds already, so all count.
+func (w *Workspace) imageCommits(ctx context.Context, c *checkout, b evidence.Build, base string) ([]evidence.Commit, error) {
+	if c.images.Root != c.repo.Root {
+		base = ""
+	}
+	commits, err := c.images.Log(ctx, base, b.Commit)
+	if !errors.Is(err, git.ErrNoCommit) {
+		return commits, err
+	}
+	// Built elsewhere, from a commit that this clone does not hold. The same source
+	// stands here under another commit, or else its authors cannot be told.
+	here, err := w.source(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if here.Source != b.Source {
+		return nil, inputf("the images were built from commit %s, which the clone %s does not hold, so their authors are unknown: git fetch there", b.Commit, c.images.Root)
+	}
+	return c.images.Log(ctx, base, here.Commit)
 }
 
 // productionCommit is the commit of the release that production runs, "" when it
