@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gauntlet/internal/deploy/helm"
@@ -84,6 +85,7 @@ func Deploy(ctx context.Context, r Request) (Result, error) {
 	if r.Holder == "" {
 		r.Holder = kube.DefaultHolder()
 	}
+	r.Observe = oneAtATime(r.Observe)
 	asked := time.Now()
 	locked, held, err := kube.Lock(ctx, r.Client, kube.LockRequest{
 		Namespace: r.Namespace, Holder: r.Holder,
@@ -253,5 +255,18 @@ func applyError(ctx context.Context, r Request, err error) error {
 func (r Request) tell(e Event) {
 	if r.Observe != nil {
 		r.Observe(e)
+	}
+}
+
+// oneAtATime keeps calls apart: the API server's warnings come in between.
+func oneAtATime(observe func(Event)) func(Event) {
+	if observe == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		observe(e)
 	}
 }

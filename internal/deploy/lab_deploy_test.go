@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 )
@@ -102,6 +103,15 @@ func TestLabUsersHelmGoesOnWorking(t *testing.T) {
 	}
 	if s := State(ctx, c, ns, "small"); s.Foreign || s.Deployable != one.Deployable.Label() {
 		t.Errorf("after adoption: %+v", s)
+	}
+	h := helm.New(c, ns, nil)
+	for range 2 { // the second finds nothing, which is no error
+		if err := h.Uninstall("small", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if recs, err := h.History("small"); err != nil || len(recs) > 0 {
+		t.Errorf("after uninstalling: %v, %v", recs, err)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	c, err := kube.Connect(os.Getenv(contextEnv))
 	if err == nil {
 		variant := os.Getenv("GAUNTLET_TEST_VARIANT")
-		values := release.Values{"cpu": variant}
+		values := release.Values{"cpu": variant, "hookCommand": "sleep 2"}
 		if command := os.Getenv("GAUNTLET_TEST_COMMAND"); command != "" {
 			values["command"] = command
 		}
@@ -62,6 +62,7 @@ func TestLabAKilledDeployIsResumed(t *testing.T) {
 		{"deploy:locked", false, "2 deployed, 1 superseded", false},
 		{"deploy:pending", false, "3 deployed, 2 failed, 1 superseded", false},
 		{"deploy:pending", true, "2 deployed, 1 failed", false},
+		{"deploy:hook", false, "3 deployed, 2 failed, 1 superseded", false},
 		{"deploy:applied", false, "3 deployed, 2 failed, 1 superseded", false},
 		{"deploy:superseded", false, "3 deployed, 2 failed, 1 superseded", false},
 		{"deploy:recorded", false, "2 deployed, 1 superseded", true},
@@ -83,7 +84,7 @@ func TestLabAKilledDeployIsResumed(t *testing.T) {
 			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 				t.Fatalf("the run was not killed: %v", err)
 			}
-			r := smallRequest(t, c, ns, "2m", release.Values{"cpu": "2m"})
+			r := smallRequest(t, c, ns, "2m", release.Values{"cpu": "2m", "hookCommand": "sleep 2"})
 			begun := time.Now()
 			res, err := Deploy(t.Context(), r)
 			if err != nil {

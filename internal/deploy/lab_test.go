@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -151,7 +150,6 @@ func smallRequest(t *testing.T, c *kube.Client, ns, variant string, values relea
 	for k, x := range values {
 		v[k] = x
 	}
-	var mu sync.Mutex
 	return Request{
 		Client: c, Namespace: ns, ReleaseName: "small", Chart: smallChart(t), Values: v,
 		Deployable: release.DigestOf([]byte("deployable " + variant)),
@@ -159,8 +157,6 @@ func smallRequest(t *testing.T, c *kube.Client, ns, variant string, values relea
 		Release:    release.DigestOf([]byte("release " + variant)),
 		Timeout:    90 * time.Second,
 		Observe: func(e Event) {
-			mu.Lock()
-			defer mu.Unlock()
 			if testing.Verbose() {
 				fmt.Fprintf(os.Stderr, "    %s %s %s %s\n", time.Now().Format("05.0"), e.Step, e.Object, e.Message)
 			}

@@ -20,6 +20,9 @@ import (
 // maxHistory is how many revisions are kept: the helm program's own default.
 const maxHistory = 10
 
+// requestTime bounds each request of Helm.
+const requestTime = 2 * time.Minute
+
 func init() {
 	// Server-side apply remembers who set a field. Under any other name than its
 	// own, the users' helm would conflict with what gauntlet applied.
@@ -50,6 +53,9 @@ type session struct {
 func (h *Helm) open(waits Waiter) (session, error) {
 	cfg := rest.CopyConfig(h.client.Config)
 	cfg.WarningHandler = warnings(h.warn)
+	// Helm's calls bear no context: an API server that takes a request and never
+	// answers would hold them for ever. Watches that this ends are begun anew.
+	cfg.Timeout = requestTime
 	get := newGetter(cfg, h.namespace)
 
 	kc := helmkube.New(get)

@@ -45,5 +45,6 @@ func (b bridge) WaitWithJobs(list helmkube.ResourceList, timeout time.Duration) 
 }
 
 func (b bridge) WatchUntilReady(list helmkube.ResourceList, timeout time.Duration) error {
+	kill.At("deploy:hook")
 	return b.waits.Hook(objects(list), timeout)
 }
