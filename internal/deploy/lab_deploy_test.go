@@ -48,6 +48,12 @@ func TestLabDeployReuseUpgradeAndState(t *testing.T) {
 	if s.Deployable != one.Deployable.Label() || s.Release != one.Release.Label() || s.Revision != 2 || s.Foreign || s.Problem != "" {
 		t.Errorf("state %+v", s)
 	}
+	if err := Runs(ctx, c, ns, "small", one.Deployable); err != nil {
+		t.Error(err)
+	}
+	if err := Runs(ctx, c, ns, "small", one.Release); err == nil || !strings.Contains(err.Error(), "is deployable") {
+		t.Errorf("it runs another: %v", err)
+	}
 	if s.Since.After(first.Since) {
 		t.Errorf("a changed user list moved the beginning from %s to %s", first.Since, s.Since)
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/gate"
 	"gauntlet/internal/kube"
+	"gauntlet/internal/release"
 )
 
 // Labels on a Helm record, and so on the Secret that holds it. Values are
@@ -62,6 +64,24 @@ func State(ctx context.Context, c *kube.Client, namespace, releaseName string) g
 			namespace, releaseName, c.Context, err)}
 	}
 	return stateOf(records)
+}
+
+// Runs is nil when the hub runs that deployable and is done with it, else what it
+// runs instead.
+func Runs(ctx context.Context, c *kube.Client, namespace, releaseName string, d release.Digest) error {
+	s := State(ctx, c, namespace, releaseName)
+	at := fmt.Sprintf("revision %d of Helm release %s/%s in cluster %s", s.Revision, namespace, releaseName, c.Context)
+	switch {
+	case s.Problem != "":
+		return errors.New(s.Problem)
+	case s.Foreign:
+		return fmt.Errorf("%s was not made by gauntlet", at)
+	case s.Deployable == "":
+		return fmt.Errorf("%s is not deployed", at)
+	case s.Deployable != d.Label():
+		return fmt.Errorf("%s is deployable %.12s, not %s", at, s.Deployable, d.Short())
+	}
+	return nil
 }
 
 // readRecords reads the metadata of the Secrets that hold the records: all that is

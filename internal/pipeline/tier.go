@@ -198,7 +198,7 @@ func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (
 func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents) error {
 	part := contents.Release.Hubs[hubName]
 	for _, name := range tier.Suites {
-		suite, err := w.hubSuite(name, part.Target, c, contents)
+		suite, err := w.hubSuite(name, part, c, contents)
 		if err != nil {
 			return err
 		}
@@ -211,7 +211,8 @@ func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hu
 }
 
 // hubSuite is a suite that runs on a hub, by the name that the policy calls it.
-func (w *Workspace) hubSuite(name string, at release.Target, c *kube.Client, contents *release.Contents) (check.Suite, error) {
+func (w *Workspace) hubSuite(name string, part release.Part, c *kube.Client, contents *release.Contents) (check.Suite, error) {
+	at := part.Target
 	if name != "hub" {
 		return check.Suite{}, inputf("the policy asks for suite %q on tier %s: this gauntlet has the suite hub", name, at.Tier)
 	}
@@ -219,7 +220,10 @@ func (w *Workspace) hubSuite(name string, at release.Target, c *kube.Client, con
 		Client: c, Namespace: at.Namespace, URL: at.URL,
 		APITokenFrom: config.SecretKey{Secret: at.TokenSecret, Key: at.TokenKey},
 		Notebook:     contents.Set.Images[w.notebook(contents)],
-		Observe:      func(line string) { w.tell(name, "", Progress, "", line) },
+		Runs: func(ctx context.Context) error {
+			return deploy.Runs(ctx, c, at.Namespace, at.Release, part.Deployable)
+		},
+		Observe: func(line string) { w.tell(name, "", Progress, "", line) },
 	}), nil
 }
 

@@ -28,14 +28,18 @@ type HubTarget struct {
 	Namespace    string
 	URL          string
 	APITokenFrom config.SecretKey
-	Notebook     release.Digest    // the notebook image that a spawned server must run
-	SpawnTimeout time.Duration     // default 3 minutes
-	Holder       string            // who holds the lock, for others to read; default user@host
-	Observe      func(line string) // progress; may be nil
+	Notebook     release.Digest // the notebook image that a spawned server must run
+	SpawnTimeout time.Duration  // default 3 minutes
+	// Runs says whether the hub runs what the result is to be about: nil, or what it
+	// runs instead. It is asked under the lock before and after the probe, so that
+	// no evidence is given for what somebody else deployed meanwhile.
+	Runs    func(context.Context) error
+	Holder  string            // who holds the lock, for others to read; default user@host
+	Observe func(line string) // progress; may be nil
 }
 
 // hubForm says what the suite does; it changes when that changes.
-const hubForm = "hub v1: answers, reserved, swept, user, server, image, kernel, stop, nothing left"
+const hubForm = "hub v1: answers, reserved, swept, user, server, image, kernel, stop, unchanged, nothing left"
 
 // hubCode is what the suite runs in a kernel.
 //
@@ -52,6 +56,9 @@ func Hub(t HubTarget) check.Suite {
 	if t.Holder == "" {
 		t.Holder = kube.DefaultHolder()
 	}
+	if t.Runs == nil {
+		t.Runs = func(context.Context) error { return errors.New("nothing says what the hub must run (HubTarget.Runs)") }
+	}
 	sum := sha256.Sum256([]byte(hubForm + "\x00" + hubCode))
 	p := &probe{t: t}
 	const (
@@ -63,6 +70,7 @@ func Hub(t HubTarget) check.Suite {
 		image    = "server runs the release's notebook"
 		code     = "code runs in a kernel"
 		stops    = "server stops"
+		same     = "hub unchanged meanwhile"
 	)
 	needs := func(names ...string) []string { return names }
 	return check.Suite{
@@ -76,6 +84,7 @@ func Hub(t HubTarget) check.Suite {
 			{Name: image, Timeout: 30 * time.Second, Run: p.image, Needs: needs(server)},
 			{Name: code, Timeout: 2 * time.Minute, Run: p.code, Needs: needs(server)},
 			{Name: stops, Timeout: 2 * time.Minute, Run: p.stop, Needs: needs(server)},
+			{Name: same, Timeout: 30 * time.Second, Run: p.unchanged, Needs: needs(reserved)},
 		},
 		Cleanup: &check.Check{Name: "nothing is left", Timeout: 4 * time.Minute, Run: p.leave},
 	}
@@ -142,7 +151,18 @@ func (p *probe) reserve(ctx context.Context) (string, error) {
 	if p.fenced, err = held.Client(p.t.Client); err != nil {
 		return "", err
 	}
-	return "nobody else changes it meanwhile", nil
+	if err := p.t.Runs(ctx); err != nil {
+		return "", err
+	}
+	return "no other run changes it meanwhile", nil
+}
+
+// unchanged asks again what the hub runs: the lock keeps only gauntlet out.
+func (p *probe) unchanged(ctx context.Context) (string, error) {
+	if err := p.held.Check(); err != nil {
+		return "", err
+	}
+	return "", p.t.Runs(ctx)
 }
 
 func (p *probe) createUser(ctx context.Context) (string, error) {

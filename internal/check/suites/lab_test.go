@@ -52,6 +52,7 @@ func target(c *kube.Client, url string) HubTarget {
 	return HubTarget{
 		Client: c, Namespace: namespace, URL: url, APITokenFrom: config.SecretKey{Secret: "hub", Key: "gauntlet"},
 		Notebook: digestIn(os.Getenv(notebookEnv)),
+		Runs:     func(context.Context) error { return nil },
 		Observe:  func(l string) { fmt.Fprintln(os.Stderr, "   ", time.Now().Format("05.0"), l) },
 	}
 }
@@ -191,6 +192,13 @@ func TestLabHubSuite(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		nothingLeft(t, c, url)
+	})
+	t.Run("another deployable is no subject of its evidence", func(t *testing.T) {
+		other := target(c, url)
+		other.Runs = func(context.Context) error { return errors.New("it runs another") }
+		if o := run(t, other)["hub reserved"]; o.State != check.Failed || o.Message != "it runs another" {
+			t.Errorf("%+v", o)
+		}
 	})
 	t.Run("a wrong token is named", func(t *testing.T) {
 		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "wrong", Namespace: namespace}, Data: map[string][]byte{"t": []byte("no")}}
