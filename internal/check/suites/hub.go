@@ -162,7 +162,10 @@ func (p *probe) unchanged(ctx context.Context) (string, error) {
 	if err := p.held.Check(); err != nil {
 		return "", err
 	}
-	return "", p.t.Runs(ctx)
+	if err := p.t.Runs(ctx); err != nil {
+		return "", err
+	}
+	return "it still runs the same", nil
 }
 
 func (p *probe) createUser(ctx context.Context) (string, error) {
