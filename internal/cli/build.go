@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +50,7 @@ only there: comments and layout stay.`,
 			}
 			return a.print(result{set.Digest(), label, set.Images, written}, func() {
 				fmt.Fprintf(a.out, "image set %s, tag %s\n", set.Digest().Short(), label)
-				for _, n := range sortedKeys(set.Images) {
+				for _, n := range slices.Sorted(maps.Keys(set.Images)) {
 					fmt.Fprintf(a.out, "  %-10s %s/%s@%s\n", n, w.Platform.Registry, n, set.Images[n])
 				}
 				if len(written) > 0 {

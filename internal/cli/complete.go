@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"gauntlet/internal/pipeline"
@@ -25,7 +28,7 @@ func (a *app) completeDeploy(c *cobra.Command, got []string, typed string) ([]st
 		return a.completeReleases(c, got, typed)
 	}
 	if w, ok := a.quiet(); ok && len(got) == 1 {
-		return sortedKeys(w.Platform.Hubs), cobra.ShellCompDirectiveNoFileComp
+		return slices.Sorted(maps.Keys(w.Platform.Hubs)), cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -37,5 +40,5 @@ func (a *app) completeTiers(*cobra.Command, []string, string) ([]string, cobra.S
 			tiers[h.Tier] = true
 		}
 	}
-	return sortedKeys(tiers), cobra.ShellCompDirectiveNoFileComp
+	return slices.Sorted(maps.Keys(tiers)), cobra.ShellCompDirectiveNoFileComp
 }

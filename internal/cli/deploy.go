@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) deployCmd() *cobra.Command {
-	var check bool
+	var check, adopt bool
 	c := &cobra.Command{
 		Use:   "deploy RELEASE HUB",
 		Short: "Bring one hub to a release, when the gate allows it",
@@ -32,13 +32,14 @@ time are waited for; 4 the gate denies.`,
 			if check {
 				return a.ask(c.Context(), w, names[0], names[1])
 			}
-			if err := w.Deploy(c.Context(), names[0], names[1]); err != nil {
+			if err := w.Deploy(c.Context(), names[0], names[1], adopt); err != nil {
 				return a.verdict(err)
 			}
 			return a.say(fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0]), nil)
 		},
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
+	c.Flags().BoolVar(&adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
 	return c
 }
 

@@ -3,7 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func drawLadder(out io.Writer, st *pipeline.Status, now time.Time) {
 		name = st.Version + ", " + name
 	}
 	fmt.Fprintf(out, "release %s (%s)\n", s.bold(st.Release.Short()), plain(name))
-	for _, image := range sortedKeys(st.Images) {
+	for _, image := range slices.Sorted(maps.Keys(st.Images)) {
 		fmt.Fprintf(out, "  %-10s %s\n", image, st.Images[image])
 	}
 	fmt.Fprintln(out)
@@ -32,7 +33,7 @@ func drawLadder(out io.Writer, st *pipeline.Status, now time.Time) {
 		}
 		fmt.Fprintf(out, "%d %s %-20s %-9s %-16s %s\n", i+1, stepMark(s, step.State), s.bold(fmt.Sprintf("%-20s", step.Name)),
 			step.State, since, s.dim(evidenceOf(step.Evidence)))
-		for _, hub := range sortedKeys(step.Hubs) {
+		for _, hub := range slices.Sorted(maps.Keys(step.Hubs)) {
 			fmt.Fprintf(out, "      %-14s %s\n", hub, plain(step.Hubs[hub]))
 		}
 		for _, r := range step.Reasons {
@@ -49,7 +50,7 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 	s := styleOf(out)
 	fmt.Fprintf(out, "\n%s\n", s.dim(fmt.Sprintf("%-14s %-14s %-9s %-14s %s", "HUB", "TIER", "REVISION", "RELEASE", "DEPLOYABLE")))
 	for _, tier := range st.Tiers {
-		for _, hub := range sortedKeys(st.TierOf) {
+		for _, hub := range slices.Sorted(maps.Keys(st.TierOf)) {
 			if st.TierOf[hub] != tier {
 				continue
 			}
@@ -138,13 +139,4 @@ func shown(label string) string {
 		return "-"
 	}
 	return label[:min(12, len(label))]
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -154,7 +155,7 @@ func (w *Workspace) requests(values map[string]release.Values) (map[string]strin
 	want := map[string]string{}
 	from := map[string]string{}
 	for _, hub := range w.hubNames("") {
-		for _, image := range sorted(w.Platform.Chart.Images) {
+		for _, image := range slices.Sorted(maps.Keys(w.Platform.Chart.Images)) {
 			slot := w.Platform.Chart.Images[image]
 			tag, err := release.Slot(slot).Request(values[hub])
 			if err != nil {
@@ -196,14 +197,4 @@ func (w *Workspace) packChart(c *checkout) error {
 		return fmt.Errorf("package the chart %s: %w", w.Platform.Chart.Path, err)
 	}
 	return nil
-}
-
-// sorted are the keys of a map in order.
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

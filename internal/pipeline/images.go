@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"gauntlet/internal/check"
@@ -34,7 +36,7 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		}
 		return old, err
 	}
-	w.tell("build", "", Started, "", fmt.Sprintf("building %s from commit %s", strings.Join(sorted(w.Platform.Images.Build), " and "), b.Label))
+	w.tell("build", "", Started, "", fmt.Sprintf("building %s from commit %s", strings.Join(slices.Sorted(maps.Keys(w.Platform.Images.Build)), " and "), b.Label))
 	dir, err := os.MkdirTemp("", "gauntlet-source-")
 	if err != nil {
 		return b, err
@@ -112,12 +114,12 @@ func (w *Workspace) built(ctx context.Context, s *sight, source string) (evidenc
 // mayBuild says whether a record's signer is a builder of the policy in force.
 func (s *sight) mayBuild(r evidence.Record) bool {
 	_, p, ok := s.person(r.Signer)
-	return ok && contains(p.Roles, "builder")
+	return ok && slices.Contains(p.Roles, "builder")
 }
 
 // present says whether the registry holds all images of a build.
 func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error) {
-	for _, name := range sorted(b.Images) {
+	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
 		ok, err := image.Exists(ctx, w.ref(name, b.Images[name]))
 		if err != nil || !ok {
 			return false, err
@@ -129,7 +131,7 @@ func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error)
 // requested resolves the tags that the values ask for to the one build they name;
 // nil when the values leave the tag to the images of this commit.
 func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evidence.Build, error) {
-	for _, name := range sorted(c.request) {
+	for _, name := range slices.Sorted(maps.Keys(c.request)) {
 		tag := c.request[name]
 		if tag == "" {
 			continue
@@ -182,7 +184,7 @@ func (w *Workspace) imageTest(ctx context.Context, s *sight, b evidence.Build) e
 		return err
 	}
 	kill.At("build:tested")
-	for _, name := range sorted(b.Images) {
+	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
 		if err := image.Tag(ctx, w.ref(name, b.Images[name]), b.Label); err != nil {
 			return &StepError{Step: "image test", Cause: err}
 		}
@@ -245,7 +247,7 @@ func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string
 		if r.Type != evidence.TestResultType || !r.About(about.Kind, about.Digest) {
 			continue
 		}
-		if _, p, ok := s.person(r.Signer); !ok || !contains(p.Roles, "checker") {
+		if _, p, ok := s.person(r.Signer); !ok || !slices.Contains(p.Roles, "checker") {
 			continue
 		}
 		t, err := evidence.Decode[evidence.TestResult](r)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
@@ -94,7 +96,7 @@ func (w *Workspace) provenance(ctx context.Context, s *sight, c *checkout, b evi
 		return made, err
 	}
 	for _, m := range more {
-		if !contains(made.Commits, m) {
+		if !slices.Contains(made.Commits, m) {
 			made.Commits = append(made.Commits, m)
 		}
 	}
@@ -141,7 +143,7 @@ func (w *Workspace) productionCommit(ctx context.Context, s *sight) string {
 // before any of them is touched.
 func (w *Workspace) render(ctx context.Context, s *sight, contents *release.Contents) error {
 	var hubs []deploy.Rendering
-	for _, name := range sorted(contents.Release.Hubs) {
+	for _, name := range slices.Sorted(maps.Keys(contents.Release.Hubs)) {
 		values, err := w.hubValues(ctx, s, contents, name)
 		if err != nil {
 			return err

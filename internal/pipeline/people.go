@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gauntlet/internal/config"
@@ -40,7 +41,7 @@ func (w *Workspace) speak(ctx context.Context, ref string, roles ...string) (*wo
 		return nil, inputf("the policy in force (%s) knows no key %s: it would count for nothing; the board adds a person with `gauntlet policy propose`", s.digest.Short(), key.ID())
 	}
 	for _, r := range roles {
-		if contains(p.Roles, r) {
+		if slices.Contains(p.Roles, r) {
 			return &word{s: s, id: id, name: name, role: p.Roles}, nil
 		}
 	}

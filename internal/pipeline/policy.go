@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
@@ -52,7 +53,7 @@ func (w *Workspace) PolicyInit(ctx context.Context) (release.Digest, error) {
 		return "", err
 	}
 	s := &sight{policy: *p}
-	if name, who, ok := s.person(key.ID()); !ok || !contains(who.Roles, config.RoleBoard) {
+	if name, who, ok := s.person(key.ID()); !ok || !slices.Contains(who.Roles, config.RoleBoard) {
 		return "", inputf("the first policy is set by one of its own board: %s gives key %s (%q) no role %s", w.Platform.Policy, key.ID(), name, config.RoleBoard)
 	}
 	digest := evidence.PolicyArtifact(text).Digest()
@@ -167,7 +168,7 @@ func (w *Workspace) PolicyAccept(ctx context.Context, ref string) (release.Diges
 		return "", err
 	}
 	name, p, ok := s.person(key.ID())
-	if !ok || !contains(p.Roles, config.RoleBoard) {
+	if !ok || !slices.Contains(p.Roles, config.RoleBoard) {
 		return "", inputf("a policy is accepted by the board of the one in force (%s): key %s (%q) is not of it", s.digest.Short(), key.ID(), name)
 	}
 	id, err := s.findProposal(ref)
@@ -193,7 +194,7 @@ func (s *sight) findProposal(ref string) (release.Digest, error) {
 			continue
 		}
 		for _, sub := range r.Subjects {
-			if sub.Kind == evidence.Policy && hasPrefix(sub.Digest, ref) && !contains(found, sub.Digest) {
+			if sub.Kind == evidence.Policy && hasPrefix(sub.Digest, ref) && !slices.Contains(found, sub.Digest) {
 				found = append(found, sub.Digest)
 			}
 		}

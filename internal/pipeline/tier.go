@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gauntlet/internal/check"
 	"gauntlet/internal/check/suites"
@@ -24,7 +26,7 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 		return err
 	}
 	for _, h := range hubs {
-		if err := w.Deploy(ctx, id.Hex(), h); err != nil {
+		if err := w.Deploy(ctx, id.Hex(), h, false); err != nil {
 			return err
 		}
 	}
@@ -36,7 +38,7 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
 	hubs := tier.Order
 	for _, h := range w.hubNames(tier.Name) {
-		if !contains(hubs, h) {
+		if !slices.Contains(hubs, h) {
 			hubs = append(hubs, h)
 		}
 	}
@@ -58,8 +60,9 @@ func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config
 
 // Deploy brings one hub to a release, when the gate allows it, and runs the tier's
 // suites on it. Every part that the ledger and the hub show as done is left alone.
-// A gate that does not allow gives *PendingError or *DeniedError.
-func (w *Workspace) Deploy(ctx context.Context, ref, hubName string) error {
+// A gate that does not allow gives *PendingError or *DeniedError. With adopt it takes
+// over a Helm release whose newest revision gauntlet did not make; without, it refuses.
+func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool) error {
 	h, err := w.hub(hubName)
 	if err != nil {
 		return err
@@ -102,46 +105,12 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string) error {
 		Client: c, Namespace: part.Target.Namespace, ReleaseName: part.Target.Release,
 		Chart: contents.ChartArchive, Values: values,
 		Release: id, Deployable: part.Deployable, Access: part.Access,
+		Adopt: adopt,
 	})
 	if err != nil {
 		return err
 	}
 	return w.checkHub(ctx, s, tier, hubName, c, contents)
-}
-
-// Ask asks the gate of a hub about a release and does nothing else. Beside the
-// verdict it gives the error that Deploy would.
-func (w *Workspace) Ask(ctx context.Context, ref, hubName string) (gate.Verdict, error) {
-	h, err := w.hub(hubName)
-	if err != nil {
-		return gate.Verdict{}, err
-	}
-	s, err := w.look(ctx, hubName)
-	if err != nil {
-		return gate.Verdict{}, err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return gate.Verdict{}, err
-	}
-	in, _, err := w.input(ctx, s, id, h.Tier, hubName)
-	if err != nil {
-		return gate.Verdict{}, err
-	}
-	return gate.Evaluate(in), w.judge(in)
-}
-
-// judge asks the gate and turns anything but allow into its error.
-func (w *Workspace) judge(in gate.Input) error {
-	v := gate.Evaluate(in)
-	switch v.Decision {
-	case gate.Allow:
-		return nil
-	case gate.Wait:
-		return &PendingError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
-	default:
-		return &DeniedError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
-	}
 }
 
 // deployHub deploys and records it. A deployment that a killed run finished but did
@@ -230,9 +199,9 @@ func (w *Workspace) hubSuite(name string, part release.Part, c *kube.Client, con
 // notebook is the image of the set that users' servers run: the one in the chart's
 // slots; where there are several, the notebook of the first pair.
 func (w *Workspace) notebook(contents *release.Contents) string {
-	slots := sorted(contents.Release.Slots)
+	slots := slices.Sorted(maps.Keys(contents.Release.Slots))
 	for _, p := range w.Platform.Images.Pairs {
-		if contains(slots, p.Notebook) {
+		if slices.Contains(slots, p.Notebook) {
 			return p.Notebook
 		}
 	}

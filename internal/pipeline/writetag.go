@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/release"
@@ -19,7 +21,7 @@ func (w *Workspace) WriteTag(tag string) ([]string, error) {
 		}
 	}
 	var changed []string
-	for _, file := range sorted(files) {
+	for _, file := range slices.Sorted(maps.Keys(files)) {
 		did, err := w.writeTag(file, tag)
 		if err != nil {
 			return changed, err
