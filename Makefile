@@ -8,10 +8,10 @@ SHELL := /bin/bash
 GAUNTLET := bin/gauntlet
 LAB := bin/lab
 
-.PHONY: help build demo test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean
+.PHONY: help build demo test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean FORCE
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: $(LAB) $(GAUNTLET) ## compile bin/gauntlet and bin/lab
 
@@ -46,12 +46,25 @@ test-unit: vet ## unit tests and command line scripts
 test-e2e: $(LAB) $(GAUNTLET) ## end-to-end on the lab
 	go test -count=1 -timeout 60m -v ./e2e/...
 
-test: ## everything once
-	@echo "==> the lab first: its programs take longest to compile"
-	@$(MAKE) --no-print-directory $(LAB)
-	@$(LAB) up || [ "$${CI:-}" = "" ]
+test: $(LAB) ## everything once
+	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-e2e
+
+test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kills, the lab taken down and up
+	go test -race -timeout 20m ./internal/...
+	@for target in $$(grep -rlE '^func Fuzz' --include=*_test.go internal | xargs -n1 dirname | sort -u); do \
+	  for fuzz in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
+	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
+	$(LAB) up
+	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -v -run TestRandomKills ./e2e
+	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run TestLab ./lab
+
+FUZZTIME ?= 30s
+
+bench: $(LAB) $(GAUNTLET) ## measured side by side with what people use today
+	@$(LAB) up
+	@bench/run
 
 clean: ## remove what was compiled here (the lab keeps its own: make lab-down)
 	rm -rf bin
