@@ -17,7 +17,6 @@ import (
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
 	"gauntlet/internal/pipeline"
-	"gauntlet/internal/release"
 	"gauntlet/lab"
 )
 
@@ -168,6 +167,3 @@ func ladderText(c *team) string {
 	}
 	return string(b)
 }
-
-// short is how people type a release.
-func short(d release.Digest) string { return d.Short() }
