@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"gauntlet/internal/cli/exit"
 	"gauntlet/internal/evidence"
@@ -203,6 +204,7 @@ func (d *Demo) exec(ctx context.Context, out, errw io.Writer, args ...string) (i
 	cmd := exec.CommandContext(ctx, d.opts.Gauntlet, args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.team(), d.env, out, errw
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up after itself
+	cmd.WaitDelay = 2 * time.Minute
 	err := cmd.Run()
 	var exited *exec.ExitError
 	if errors.As(err, &exited) && ctx.Err() == nil {

@@ -24,12 +24,12 @@ func describe(r Record) (string, error) {
 		}
 		where := ""
 		if p.Hub != "" {
-			where = " on " + p.Hub
+			where = fmt.Sprintf(" on %q", p.Hub)
 		}
-		text := fmt.Sprintf("suite %s%s: %s, %d checks", p.Suite, where, strings.ToLower(p.Result), len(p.Checks))
+		text := fmt.Sprintf("suite %q%s: %q, %d checks", p.Suite, where, strings.ToLower(p.Result), len(p.Checks))
 		for _, c := range p.Checks {
 			if c.State == Failed {
-				return fmt.Sprintf("%s; %s: %q", text, c.Name, c.Message), nil
+				return fmt.Sprintf("%s; %q: %q", text, c.Name, c.Message), nil
 			}
 		}
 		return text, nil
@@ -41,7 +41,7 @@ func describe(r Record) (string, error) {
 		return fmt.Sprintf("made from commit %q, %d commits since production", p.Label, len(p.Commits)), err
 	case ApprovalType:
 		p, err := Decode[Approval](r)
-		return noted(fmt.Sprintf("approved for %s", p.Tier), p.Note), err
+		return noted(fmt.Sprintf("approved for %q", p.Tier), p.Note), err
 	case SignoffType:
 		p, err := Decode[Signoff](r)
 		text := fmt.Sprintf("sign-off by %q", p.User)
@@ -57,10 +57,10 @@ func describe(r Record) (string, error) {
 		return fmt.Sprintf("vetoed: %q", p.Reason), err
 	case VersionType:
 		p, err := Decode[Version](r)
-		return "named " + p.Version, err
+		return fmt.Sprintf("named %q", p.Version), err
 	case DeploymentType:
 		p, err := Decode[Deployment](r)
-		return fmt.Sprintf("deployed to %s, revision %d", p.Hub, p.Revision), err
+		return fmt.Sprintf("deployed to %q, revision %d", p.Hub, p.Revision), err
 	case PolicyType:
 		p, err := Decode[PolicyChange](r)
 		if p.Previous == "" {

@@ -3,12 +3,14 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
+	"gauntlet/internal/image"
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/release"
 )
@@ -182,7 +184,8 @@ func (w *Workspace) LiftVeto(ctx context.Context, ref string) (string, error) {
 	return fmt.Sprintf("%s lifts the veto on release %s", word.name, word.id.Short()), nil
 }
 
-// Version names a release for production. A name is given once and never moves.
+// Version names a release for production, and its images by a tag of that name: a new
+// name for what was tested, never a rebuild. It is given once and never moves.
 func (w *Workspace) Version(ctx context.Context, ref, version string) (string, error) {
 	v, err := release.ParseVersion(version)
 	if err != nil {
@@ -197,6 +200,17 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	}
 	if other, err := word.s.find(v.String()); err == nil {
 		return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
+	}
+	contents, err := w.open(ctx, word.id)
+	if err != nil {
+		return "", err
+	}
+	// The tags first: they say nothing by themselves, and a statement that were there
+	// without them would not be made again.
+	for _, name := range slices.Sorted(maps.Keys(contents.Set.Images)) {
+		if err := image.Tag(ctx, w.ref(name, contents.Set.Images[name]), v.String()); err != nil {
+			return "", err
+		}
 	}
 	err = w.record(ctx, word.s, ledger.Statement{
 		Type:      evidence.VersionType,
