@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 	}
 	s.policy, s.digest = s.view.Policy, s.view.PolicyDigest
 	s.missing = s.view.Missing(anchor.Heads)
-	if err := config.Check(w.Platform, &s.policy); err != nil {
+	if err := errors.Join(config.Check(w.Platform, &s.policy), checkSuites(&s.policy)); err != nil {
 		return nil, &InputError{fmt.Errorf("%s does not fit the policy in force (%s): %w", w.opts.File, s.digest.Short(), err)}
 	}
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gauntlet/internal/check"
 	"gauntlet/internal/check/suites"
@@ -167,10 +168,7 @@ func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (
 func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents) error {
 	part := contents.Release.Hubs[hubName]
 	for _, name := range tier.Suites {
-		suite, err := w.hubSuite(name, part, c, contents)
-		if err != nil {
-			return err
-		}
+		suite := w.hubSuite(name, hubName, c, contents)
 		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
 		if err := w.suite(ctx, s, suite, about, hubName); err != nil {
 			return err
@@ -179,12 +177,26 @@ func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hu
 	return nil
 }
 
-// hubSuite is a suite that runs on a hub, by the name that the policy calls it.
-func (w *Workspace) hubSuite(name string, part release.Part, c *kube.Client, contents *release.Contents) (check.Suite, error) {
-	at := part.Target
-	if name != "hub" {
-		return check.Suite{}, inputf("the policy asks for suite %q on tier %s: this gauntlet has the suite hub", name, at.Tier)
+// hubSuites are the suites that can run on a hub, by the names that policies call them.
+var hubSuites = []string{"hub"}
+
+// checkSuites finds what a policy asks for and nobody here can run, before anything is
+// deployed for it.
+func checkSuites(p *config.Policy) error {
+	for _, t := range p.Tiers {
+		for _, name := range t.Suites {
+			if !slices.Contains(hubSuites, name) {
+				return fmt.Errorf("the policy asks for suite %q on tier %s: the suites are %s", name, t.Name, strings.Join(hubSuites, ", "))
+			}
+		}
 	}
+	return nil
+}
+
+// hubSuite is one of hubSuites, for a hub of the release.
+func (w *Workspace) hubSuite(name, hubName string, c *kube.Client, contents *release.Contents) check.Suite {
+	part := contents.Release.Hubs[hubName]
+	at := part.Target
 	return suites.Hub(suites.HubTarget{
 		Client: c, Namespace: at.Namespace, URL: at.URL,
 		APITokenFrom: config.SecretKey{Secret: at.TokenSecret, Key: at.TokenKey},
@@ -192,8 +204,8 @@ func (w *Workspace) hubSuite(name string, part release.Part, c *kube.Client, con
 		Runs: func(ctx context.Context) error {
 			return deploy.Runs(ctx, c, at.Namespace, at.Release, part.Deployable)
 		},
-		Observe: func(line string) { w.tell(name, "", Progress, "", line) },
-	}), nil
+		Observe: func(line string) { w.tell(name, hubName, Progress, "", line) },
+	})
 }
 
 // notebook is the image of the set that users' servers run: the one in the chart's
