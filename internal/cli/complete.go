@@ -1,13 +1,18 @@
 package cli
 
 import (
+	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"gauntlet/internal/pipeline"
 )
+
+// completionTimeout bounds what is asked for a key press.
+const completionTimeout = 3 * time.Second
 
 // quiet opens the platform for completion, where nothing may be printed.
 func (a *app) quiet() (*pipeline.Workspace, bool) {
@@ -17,10 +22,27 @@ func (a *app) quiet() (*pipeline.Workspace, bool) {
 
 func (a *app) completeReleases(c *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if w, ok := a.quiet(); ok && len(got) == 0 {
-		names, _ := w.Releases(c.Context())
+		ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
+		defer cancel()
+		names, _ := w.Releases(ctx)
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeVersion proposes releases after the version, which is for people to choose.
+func (a *app) completeVersion(c *cobra.Command, got []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(got) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeReleases(c, got[1:], typed)
+}
+
+func (a *app) completeApprove(c *cobra.Command, got []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(got) == 1 {
+		return a.completeTiers(c, got, typed)
+	}
+	return a.completeReleases(c, got, typed)
 }
 
 func (a *app) completeDeploy(c *cobra.Command, got []string, typed string) ([]string, cobra.ShellCompDirective) {

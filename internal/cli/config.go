@@ -7,8 +7,11 @@ import (
 )
 
 func (a *app) configCmd() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check the configuration"}
-	c.AddCommand(&cobra.Command{
+	c := &cobra.Command{
+		Use: "config", Short: "Check the configuration",
+		Example: "  gauntlet config check",
+	}
+	return group(c, &cobra.Command{
 		Use:   "check",
 		Short: "Report every mistake in gauntlet.yaml, the policy and the values files",
 		Long: `Reads gauntlet.yaml, the policy, the values files of every hub and the chart, and
@@ -28,5 +31,4 @@ Nothing is contacted.`,
 			return a.say(fmt.Sprintf("%s is right: %d images, %d hubs", a.file, len(w.Platform.Images.Build), len(w.Platform.Hubs)), nil)
 		},
 	})
-	return c
 }

@@ -22,6 +22,9 @@ change to examples/pangeo and the change walks; without one, nothing is done twi
   gauntlet demo`,
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if a.format != "text" {
+				return usagef("-o %s: a demonstration is for people to watch; the commands it shows take -o json", a.format)
+			}
 			self, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("find this program: %w", err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -46,14 +45,12 @@ time are waited for; 4 the gate denies.`,
 // ask prints every requirement of a hub's gate, met or not.
 func (a *app) ask(ctx context.Context, w *pipeline.Workspace, ref, hub string) error {
 	v, err := w.Ask(ctx, ref, hub)
-	var pending *pipeline.PendingError
-	var denied *pipeline.DeniedError
-	if err != nil && !errors.As(err, &pending) && !errors.As(err, &denied) {
+	if _, ok := answered(err); err != nil && !ok {
 		return err
 	}
 	if perr := a.print(v, func() {
 		fmt.Fprintf(a.out, "%s: %s\n", hub, v.Decision)
-		drawRequirements(a.out, v)
+		drawRequirements(a.out, v.Requirements)
 	}); perr != nil {
 		return perr
 	}

@@ -6,11 +6,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"gauntlet/internal/ledger"
+	"gauntlet/internal/pipeline"
 )
 
 func (a *app) keyCmd() *cobra.Command {
-	c := &cobra.Command{Use: "key", Short: "Make the key you sign with"}
-	c.AddCommand(&cobra.Command{
+	c := &cobra.Command{
+		Use: "key", Short: "Make the key you sign with",
+		Example: "  gauntlet key new ada",
+	}
+	return group(c, &cobra.Command{
 		Use:   "new NAME",
 		Short: "Make a signing key and print its public half for the policy",
 		Long: `Makes an ed25519 key in $XDG_CONFIG_HOME/gauntlet/keys (or ~/.config/gauntlet/keys),
@@ -21,7 +25,7 @@ people. An existing key is never overwritten.`,
 		RunE: func(_ *cobra.Command, names []string) error {
 			k, err := ledger.GenerateKey(names[0])
 			if err != nil {
-				return err
+				return &pipeline.InputError{Err: err}
 			}
 			type result struct {
 				Name   string `json:"name"`
@@ -33,5 +37,4 @@ people. An existing key is never overwritten.`,
 			})
 		},
 	})
-	return c
 }

@@ -17,7 +17,7 @@ import (
 // since when, on what evidence, and what moves it.
 func drawLadder(out io.Writer, st *pipeline.Status, now time.Time) {
 	s := styleOf(out)
-	name := st.Label
+	name := "commit " + st.Label
 	if st.Version != "" {
 		name = st.Version + ", " + name
 	}
@@ -31,8 +31,9 @@ func drawLadder(out io.Writer, st *pipeline.Status, now time.Time) {
 		if !step.Since.IsZero() {
 			since = "since " + ago(now.Sub(step.Since))
 		}
-		fmt.Fprintf(out, "%d %s %-20s %-9s %-16s %s\n", i+1, stepMark(s, step.State), s.bold(fmt.Sprintf("%-20s", step.Name)),
+		line := fmt.Sprintf("%d %s %s %-9s %-16s %s", i+1, stepMark(s, step.State), s.bold(fmt.Sprintf("%-20s", step.Name)),
 			step.State, since, s.dim(evidenceOf(step.Evidence)))
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
 		for _, hub := range slices.Sorted(maps.Keys(step.Hubs)) {
 			fmt.Fprintf(out, "      %-14s %s\n", hub, plain(step.Hubs[hub]))
 		}
@@ -40,7 +41,7 @@ func drawLadder(out io.Writer, st *pipeline.Status, now time.Time) {
 			fmt.Fprintf(out, "      %s %s\n", s.yellow("-"), plain(r))
 		}
 		if step.Command != "" {
-			fmt.Fprintf(out, "      %s %s\n", s.dim("next:"), step.Command)
+			fmt.Fprintf(out, "      %s %s\n", s.dim("next:"), plain(step.Command))
 		}
 	}
 }
@@ -68,22 +69,31 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 	}
 }
 
-// drawVerdict prints what a gate said: every requirement that does not hold, with
-// the command that would satisfy it.
-func drawVerdict(out io.Writer, v gate.Verdict) {
-	unmet := gate.Verdict{Decision: v.Decision}
-	for _, r := range v.Requirements {
+// drawAnswer prints why a gate did not allow: every requirement that does not hold,
+// with the command that would satisfy it.
+func drawAnswer(out io.Writer, a pipeline.Answer) {
+	verb := "is denied"
+	if a.Decision == gate.Wait {
+		verb = "waits before"
+	}
+	place := a.Tier
+	if a.Hub != "" {
+		place = fmt.Sprintf("%s (%s)", a.Hub, a.Tier)
+	}
+	fmt.Fprintf(out, "release %s %s %s:\n", a.Release.Short(), verb, place)
+	var unmet []gate.Requirement
+	for _, r := range a.Requirements {
 		if r.Decision != gate.Allow {
-			unmet.Requirements = append(unmet.Requirements, r)
+			unmet = append(unmet, r)
 		}
 	}
 	drawRequirements(out, unmet)
 }
 
 // drawRequirements prints what a gate asked for, each with what it found.
-func drawRequirements(out io.Writer, v gate.Verdict) {
+func drawRequirements(out io.Writer, rs []gate.Requirement) {
 	s := styleOf(out)
-	for _, r := range v.Requirements {
+	for _, r := range rs {
 		mark := s.green("holds ")
 		switch r.Decision {
 		case gate.Wait:
@@ -91,9 +101,9 @@ func drawRequirements(out io.Writer, v gate.Verdict) {
 		case gate.Deny:
 			mark = s.red("denied")
 		}
-		fmt.Fprintf(out, "  %s %-28s %s\n", mark, r.Name, plain(r.Reason))
+		fmt.Fprintf(out, "  %s %-28s %s\n", mark, plain(r.Name), plain(r.Reason))
 		if r.Command != "" {
-			fmt.Fprintf(out, "         %s %s\n", s.dim("to satisfy it:"), r.Command)
+			fmt.Fprintf(out, "         %s %s\n", s.dim("to satisfy it:"), plain(r.Command))
 		}
 	}
 }
@@ -138,5 +148,5 @@ func shown(label string) string {
 	if label == "" {
 		return "-"
 	}
-	return label[:min(12, len(label))]
+	return plain(label[:min(12, len(label))])
 }

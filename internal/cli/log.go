@@ -14,8 +14,9 @@ func (a *app) logCmd() *cobra.Command {
 		Use:   "log [RELEASE]",
 		Short: "List the signed statements of the ledger",
 		Long: `Lists the statements of the ledger, oldest first: all, or those about a release,
-its images and its hubs. Times are the signers' claims. Statements that could not
-be verified are listed last and count as absent.`,
+its images and its hubs. Each line is the statement's id, its time, who signed it,
+what it is about and what it says. Times are the signers' claims. Statements that
+could not be verified are listed last and count as absent.`,
 		Example: `  gauntlet log
   gauntlet log v1.4.0 -o json`,
 		Args:              args("[RELEASE]"),
@@ -36,7 +37,8 @@ be verified are listed last and count as absent.`,
 			return a.print(result{entries, rejected}, func() {
 				s := styleOf(a.out)
 				for _, e := range entries {
-					fmt.Fprintf(a.out, "%s %s %-10s %s\n", s.dim(e.ID.Short()), e.Time.Local().Format("2006-01-02 15:04:05"), plain(e.Who), plain(e.Text))
+					about := plain(e.Subjects[0].Kind) + " " + plain(e.Subjects[0].Digest.Short())
+					fmt.Fprintf(a.out, "%s %s %-10s %-23s %s\n", s.dim(e.ID.Short()), e.Time.Local().Format("2006-01-02 15:04:05"), plain(e.Who), about, plain(e.Text))
 				}
 				for _, r := range rejected {
 					fmt.Fprintf(a.out, "%s %s %s\n", s.dim(r.ID.Short()), s.red("counts as absent:"), plain(r.Reason))

@@ -12,7 +12,7 @@ the first tier of the policy that asks for approval). Nobody approves a release
 that holds a commit of theirs.`,
 		Example:           `  gauntlet approve 3f2a9c canary --key ada --note "looked at the plan"`,
 		Args:              args("RELEASE", "[TIER]"),
-		ValidArgsFunction: a.completeReleases,
+		ValidArgsFunction: a.completeApprove,
 		RunE: func(c *cobra.Command, names []string) error {
 			w, err := a.open()
 			if err != nil {
@@ -88,8 +88,9 @@ func (a *app) versionCmd() *cobra.Command {
 		Short: "Name a release for production",
 		Long: `Gives a release its version. A version is a new name for what was tested, never a
 rebuild; it is given once and never moves. (gauntlet's own: gauntlet --version.)`,
-		Example: `  gauntlet version v1.4.0 3f2a9c --key ci`,
-		Args:    args("VERSION", "RELEASE"),
+		Example:           `  gauntlet version v1.4.0 3f2a9c --key ci`,
+		Args:              args("VERSION", "RELEASE"),
+		ValidArgsFunction: a.completeVersion,
 		RunE: func(c *cobra.Command, names []string) error {
 			w, err := a.open()
 			if err != nil {

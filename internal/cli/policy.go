@@ -15,8 +15,11 @@ func (a *app) policyCmd() *cobra.Command {
 		Long: `The policy in force is the newest one that the board of the policy before it has
 accepted. The first is pinned in the clusters by ` + "`gauntlet policy init`" + `; the file
 in a checkout is only ever a proposal.`,
+		Example: `  gauntlet policy init --key ada         the first one
+  gauntlet policy propose --key ada      another in its place
+  gauntlet policy show`,
 	}
-	c.AddCommand(
+	return group(c,
 		&cobra.Command{
 			Use: "init", Short: "Make policy.yaml the first policy and pin it in every hub's cluster",
 			Example: "  gauntlet policy init --key ada", Args: args(),
@@ -26,7 +29,7 @@ in a checkout is only ever a proposal.`,
 					return err
 				}
 				d, err := w.PolicyInit(c.Context())
-				return a.say(fmt.Sprintf("policy %s is pinned at the workbench and at %d hubs", d.Short(), len(w.Platform.Hubs)), err)
+				return a.sayPolicy(d, fmt.Sprintf("policy %s is pinned at the workbench and at %d hubs", d.Short(), len(w.Platform.Hubs)), err)
 			},
 		},
 		&cobra.Command{
@@ -44,7 +47,7 @@ in a checkout is only ever a proposal.`,
 					}
 				}
 				d, err = w.PolicyPin(c.Context(), d)
-				return a.say(fmt.Sprintf("policy %s is pinned", d.Short()), err)
+				return a.sayPolicy(d, fmt.Sprintf("policy %s is pinned at the workbench and at %d hubs", d.Short(), len(w.Platform.Hubs)), err)
 			},
 		},
 		&cobra.Command{
@@ -56,7 +59,7 @@ in a checkout is only ever a proposal.`,
 					return err
 				}
 				d, err := w.PolicyPropose(c.Context())
-				return a.say(fmt.Sprintf("proposed policy %s: the board accepts it with `gauntlet policy accept %s`", d.Short(), d.Short()), err)
+				return a.sayPolicy(d, fmt.Sprintf("proposed policy %s: the board accepts it with `gauntlet policy accept %s`", d.Short(), d.Short()), err)
 			},
 		},
 		&cobra.Command{
@@ -68,11 +71,12 @@ in a checkout is only ever a proposal.`,
 					return err
 				}
 				d, err := w.PolicyAccept(c.Context(), names[0])
-				return a.say(fmt.Sprintf("accepted policy %s", d.Short()), err)
+				return a.sayPolicy(d, fmt.Sprintf("accepted policy %s", d.Short()), err)
 			},
 		},
 		&cobra.Command{
-			Use: "show", Short: "Print the policy in force", Args: args(),
+			Use: "show", Short: "Print the policy in force",
+			Example: "  gauntlet policy show > policy.yaml", Args: args(),
 			RunE: func(c *cobra.Command, _ []string) error {
 				w, err := a.open()
 				if err != nil {
@@ -88,5 +92,16 @@ in a checkout is only ever a proposal.`,
 			},
 		},
 	)
-	return c
+}
+
+// sayPolicy prints a line about a policy, or its JSON form.
+func (a *app) sayPolicy(d release.Digest, line string, err error) error {
+	if err != nil {
+		return err
+	}
+	type result struct {
+		Result string         `json:"result"`
+		Digest release.Digest `json:"digest"`
+	}
+	return a.print(result{line, d}, func() { fmt.Fprintln(a.out, plain(line)) })
 }

@@ -47,14 +47,14 @@ func (p *progress) Event(e pipeline.Event) {
 	if e.Hub != "" {
 		where += " " + e.Hub
 	}
-	text := plain(e.Text)
-	if e.Item != "" {
+	text := plainLines(e.Text)
+	switch {
+	case e.Item != "" && text != "":
 		text = plain(e.Item) + ": " + text
-		if e.Text == "" {
-			text = plain(e.Item)
-		}
+	case e.Item != "":
+		text = plain(e.Item)
 	}
-	fmt.Fprintf(p.out, "%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", where)), text)
+	fmt.Fprintf(p.out, "%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", plain(where))), text)
 }
 
 func (p *progress) mark(state string) string {

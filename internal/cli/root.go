@@ -4,11 +4,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,8 @@ always with its reasons and the command that would satisfy each.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
+		Args:              noCommand,
+		RunE:              help,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if a.format != "text" && a.format != "json" {
 				return usagef("-o %s: the formats are text and json", a.format)
@@ -65,10 +68,12 @@ always with its reasons and the command that would satisfy each.`,
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.file, "file", "f", "gauntlet.yaml", "the platform's configuration")
-	f.StringVar(&a.key, "key", os.Getenv("GAUNTLET_KEY"), "signing key: the `NAME` of one made with gauntlet key new, or a file (default $GAUNTLET_KEY)")
+	f.StringVar(&a.key, "key", "", "signing key: the `NAME` of one made with gauntlet key new, or a file (default $GAUNTLET_KEY)")
 	f.StringVarP(&a.format, "output", "o", "text", "output format: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%v\n  see: %s --help", err, c.CommandPath()) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v\n  usage: %s\n  see: %s --help", err, c.UseLine(), c.CommandPath())
+	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
 		a.versionCmd(), a.deployCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
@@ -102,6 +107,28 @@ func args(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// group is a command that only holds others.
+func group(c *cobra.Command, of ...*cobra.Command) *cobra.Command {
+	c.Args, c.RunE = noCommand, help
+	c.AddCommand(of...)
+	return c
+}
+
+func help(c *cobra.Command, _ []string) error { return c.Help() }
+
+// noCommand refuses what is left where a command was expected.
+func noCommand(c *cobra.Command, got []string) error {
+	if len(got) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	near := ""
+	if s := c.SuggestionsFor(got[0]); len(s) > 0 {
+		near = fmt.Sprintf(": did you mean %s?", strings.Join(s, " or "))
+	}
+	return usagef("there is no command %q%s\n  see: %s --help", c.CommandPath()+" "+got[0], near, c.CommandPath())
+}
+
 // report prints an error the way its kind asks for and gives its exit code.
 func (a *app) report(ctx context.Context, err error) int {
 	var (
@@ -114,19 +141,29 @@ func (a *app) report(ctx context.Context, err error) int {
 	case err == nil:
 		return exit.OK
 	case errors.As(err, &pending):
-		return exit.Wait // its reasons are on the ladder or in the verdict already
+		return exit.Wait // its reasons are in the verdict already
 	case errors.As(err, &denied):
 		return exit.Denied
 	case ctx.Err() != nil:
-		fmt.Fprintln(a.err, "gauntlet: interrupted; nothing is lost: run the same command again and it goes on")
-		return exit.Failed
+		return a.fail(exit.Failed, "interrupted; nothing is lost: run the same command again and it goes on")
 	case errors.As(err, &usage), errors.As(err, &input):
-		fmt.Fprintf(a.err, "gauntlet: %v\n", err)
-		return exit.Usage
+		return a.fail(exit.Usage, err.Error())
 	default:
-		fmt.Fprintf(a.err, "gauntlet: %v\n", err)
-		return exit.Failed
+		return a.fail(exit.Failed, err.Error())
 	}
+}
+
+// fail tells the cause on standard error, as progress is told there.
+func (a *app) fail(code int, cause string) int {
+	if a.format == "json" {
+		_ = json.NewEncoder(a.err).Encode(struct {
+			Error    string `json:"error"`
+			ExitCode int    `json:"exitCode"`
+		}{cause, code})
+	} else {
+		fmt.Fprintf(a.err, "gauntlet: %s\n", plainLines(cause))
+	}
+	return code
 }
 
 func version() string {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gauntlet/internal/pipeline"
+	"gauntlet/internal/release"
 )
 
 func (a *app) runCmd() *cobra.Command {
@@ -33,7 +34,12 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 			if err != nil {
 				return a.verdict(a.withRelease(err, id.Short()))
 			}
-			return a.say(fmt.Sprintf("release %s has passed %s", id.Short(), passed(to)), nil)
+			type result struct {
+				Result  string         `json:"result"`
+				Release release.Digest `json:"release"`
+			}
+			line := fmt.Sprintf("release %s has passed %s", id.Short(), passed(to))
+			return a.print(result{line, id}, func() { fmt.Fprintln(a.out, plain(line)) })
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "stop after this tier")

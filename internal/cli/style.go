@@ -51,3 +51,12 @@ func plain(text string) string {
 	}
 	return b.String()
 }
+
+// plainLines is plain for text of several lines, such as an error that names many.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = plain(l)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
-	"gauntlet/internal/gate"
 	"gauntlet/internal/pipeline"
 )
 
 // open opens the platform of the --file flag, telling progress on standard error.
 func (a *app) open() (*pipeline.Workspace, error) {
-	return pipeline.Open(pipeline.Options{File: a.file, Key: a.key, Observe: a.progress().Event})
+	key := a.key
+	if key == "" {
+		key = os.Getenv("GAUNTLET_KEY")
+	}
+	return pipeline.Open(pipeline.Options{File: a.file, Key: key, Observe: a.progress().Event})
 }
 
 // print writes a result: as JSON, or with the function for people.
@@ -35,36 +39,29 @@ func (a *app) say(line string, err error) error {
 	return a.print(map[string]string{"result": line}, func() { fmt.Fprintln(a.out, plain(line)) })
 }
 
-// verdict shows why a gate did not allow, when err is that; it returns err.
-func (a *app) verdict(err error) error {
-	var (
-		pending *pipeline.PendingError
-		denied  *pipeline.DeniedError
-		v       gate.Verdict
-		head    string
-	)
+// answered is what a gate said, when err is that it did not allow.
+func answered(err error) (pipeline.Answer, bool) {
+	var pending *pipeline.PendingError
+	var denied *pipeline.DeniedError
 	switch {
 	case errors.As(err, &pending):
-		v, head = pending.Verdict, fmt.Sprintf("release %s waits before %s", pending.Release.Short(), place(pending.Tier, pending.Hub))
+		return pending.Answer, true
 	case errors.As(err, &denied):
-		v, head = denied.Verdict, fmt.Sprintf("release %s is denied %s", denied.Release.Short(), place(denied.Tier, denied.Hub))
-	default:
+		return denied.Answer, true
+	}
+	return pipeline.Answer{}, false
+}
+
+// verdict shows why a gate did not allow, when err is that; it returns err.
+func (a *app) verdict(err error) error {
+	v, ok := answered(err)
+	if !ok {
 		return err
 	}
-	if perr := a.print(v, func() {
-		fmt.Fprintln(a.out, head+":")
-		drawVerdict(a.out, v)
-	}); perr != nil {
+	if perr := a.print(v, func() { drawAnswer(a.out, v) }); perr != nil {
 		return perr
 	}
 	return err
-}
-
-func place(tier, hub string) string {
-	if hub == "" {
-		return tier
-	}
-	return fmt.Sprintf("%s (%s)", hub, tier)
 }
 
 // now is the time that ages are shown against.

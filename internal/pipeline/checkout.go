@@ -118,7 +118,7 @@ func (w *Workspace) readValuesFile(file, hub string) (release.Values, error) {
 	}
 	problems := config.CheckValues(file, data, w.Platform.Chart.Images)
 	for _, p := range problems.Warnings() {
-		w.tell("config", "", Warned, file, p.Error())
+		w.tell("config", "", Warned, "", p.Error())
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err

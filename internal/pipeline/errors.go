@@ -18,25 +18,23 @@ func inputf(format string, args ...any) error {
 	return &InputError{fmt.Errorf(format, args...)}
 }
 
-// PendingError says that nothing failed: a gate waits for people or time.
-type PendingError struct {
-	Release release.Digest
-	Tier    string
-	Hub     string
-	Verdict gate.Verdict
+// An Answer is what a gate said about a release.
+type Answer struct {
+	Release release.Digest `json:"release"`
+	Tier    string         `json:"tier"`
+	Hub     string         `json:"hub,omitempty"` // "" for the tier in general
+	gate.Verdict
 }
+
+// PendingError says that nothing failed: a gate waits for people or time.
+type PendingError struct{ Answer }
 
 func (e *PendingError) Error() string {
 	return fmt.Sprintf("release %s waits before %s: %s", e.Release.Short(), e.Tier, reasons(e.Verdict))
 }
 
 // DeniedError says that a gate refused and that waiting will not help.
-type DeniedError struct {
-	Release release.Digest
-	Tier    string
-	Hub     string
-	Verdict gate.Verdict
-}
+type DeniedError struct{ Answer }
 
 func (e *DeniedError) Error() string {
 	return fmt.Sprintf("release %s is denied %s: %s", e.Release.Short(), e.Tier, reasons(e.Verdict))

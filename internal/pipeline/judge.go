@@ -11,37 +11,37 @@ import (
 )
 
 // Ask asks the gate of a hub about a release and does nothing else. Beside the
-// verdict it gives the error that Deploy would.
-func (w *Workspace) Ask(ctx context.Context, ref, hubName string) (gate.Verdict, error) {
+// answer it gives the error that Deploy would.
+func (w *Workspace) Ask(ctx context.Context, ref, hubName string) (Answer, error) {
 	h, err := w.hub(hubName)
 	if err != nil {
-		return gate.Verdict{}, err
+		return Answer{}, err
 	}
 	s, err := w.look(ctx, hubName)
 	if err != nil {
-		return gate.Verdict{}, err
+		return Answer{}, err
 	}
 	id, err := s.find(ref)
 	if err != nil {
-		return gate.Verdict{}, err
+		return Answer{}, err
 	}
 	in, _, err := w.input(ctx, s, id, h.Tier, hubName)
 	if err != nil {
-		return gate.Verdict{}, err
+		return Answer{}, err
 	}
-	return gate.Evaluate(in), w.judge(in)
+	return judge(in)
 }
 
 // judge asks the gate and turns anything but allow into its error.
-func (w *Workspace) judge(in gate.Input) error {
-	v := gate.Evaluate(in)
-	switch v.Decision {
+func judge(in gate.Input) (Answer, error) {
+	a := Answer{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: gate.Evaluate(in)}
+	switch a.Decision {
 	case gate.Allow:
-		return nil
+		return a, nil
 	case gate.Wait:
-		return &PendingError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
+		return a, &PendingError{a}
 	default:
-		return &DeniedError{Release: in.ID, Tier: in.Tier, Hub: in.Hub, Verdict: v}
+		return a, &DeniedError{a}
 	}
 }
 

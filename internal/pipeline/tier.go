@@ -84,7 +84,7 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool)
 	if err != nil {
 		return err
 	}
-	if err := w.judge(in); err != nil {
+	if _, err := judge(in); err != nil {
 		return err
 	}
 	if _, err := w.signer(); err != nil {

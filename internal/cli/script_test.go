@@ -1,0 +1,141 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gauntlet/internal/cli"
+)
+
+// TestMain lets scripts run gauntlet as a program: this test binary, called by that
+// name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"gauntlet": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			code := cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+			stop()
+			os.Exit(code)
+		},
+	})
+}
+
+// TestScripts runs testdata/script. A script has a registry ($REGISTRY), three
+// clusters in its kubeconfig that hold objects and run nothing, and folders of its
+// own for keys and caches.
+func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("EXAMPLES", examples)
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+			env.Setenv("GAUNTLET_KEY", "")
+			return newWorld(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "mode": mode, "nocontrol": nocontrol, // look
+			"commit": commit, "edit": edit, "platform": platform, // change the folder
+			"built": built, "rendered": rendered, "deployed": deployed, // change the world
+		},
+	})
+}
+
+// exits runs a program that must end with a code: exits CODE PROGRAM ARGS...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exited *exec.ExitError
+	switch {
+	case errors.As(err, &exited):
+		got = exited.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, expected %d", got, want)
+	}
+}
+
+// commit commits all of the current folder, which becomes a repository: commit [AUTHOR]
+func commit(ts *testscript.TestScript, neg bool, args []string) {
+	author := "margaret"
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: commit [AUTHOR]")
+	}
+	if len(args) == 1 {
+		author = args[0]
+	}
+	for _, c := range [][]string{
+		{"init", "--quiet", "--initial-branch=main"},
+		{"add", "--all"},
+		{"-c", "user.name=" + author, "-c", "user.email=" + author + "@pangeo.example", "commit", "--quiet", "--allow-empty", "--message", "Change"},
+	} {
+		ts.Check(ts.Exec("git", c...))
+	}
+}
+
+// edit replaces text of a file, which must hold it: edit FILE OLD NEW
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	file := ts.MkAbs(args[0])
+	data, err := os.ReadFile(file)
+	ts.Check(err)
+	if !strings.Contains(string(data), args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(string(data), args[1], args[2])), 0o644))
+}
+
+// mode checks a file's permissions: mode 0600 FILE
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode PERMISSIONS FILE")
+	}
+	st, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", st.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, expected %s", args[1], got, args[0])
+	}
+}
+
+// nocontrol checks that what the last program printed holds nothing that a terminal
+// would act on.
+func nocontrol(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: nocontrol")
+	}
+	for _, name := range []string{"stdout", "stderr"} {
+		for i, r := range ts.ReadFile(name) {
+			if r != '\n' && r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+				ts.Fatalf("%s holds the control character %q at byte %d", name, r, i)
+			}
+		}
+	}
+}
