@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// A machine is what the times depend on.
+type machine struct {
+	cores  int
+	memory string
+	load   string // of one, five and fifteen minutes, before anything began
+	system string
+}
+
+func describeMachine() (machine, error) {
+	m := machine{cores: runtime.NumCPU(), system: runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()}
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return m, err
+	}
+	m.load = strings.Join(strings.Fields(string(load))[:3], " ")
+	mem, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return m, err
+	}
+	var kib int
+	if _, err := fmt.Sscanf(string(mem), "MemTotal: %d kB", &kib); err != nil {
+		return m, fmt.Errorf("read /proc/meminfo: %w", err)
+	}
+	m.memory = fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20))
+	return m, nil
+}
+
+// median of some numbers, at least one.
+func median(x []float64) float64 {
+	s := slices.Sorted(slices.Values(x))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// ratios are those of gauntlet to the peer, round by round.
+func (r *row) ratios() []float64 {
+	var out []float64
+	for i := range r.gauntlet {
+		out = append(out, r.gauntlet[i]/r.other[i])
+	}
+	return out
+}
+
+// spread is a median with the least and the most.
+func spread(x []float64, unit string) string {
+	return fmt.Sprintf("%.2f%s (%.2f–%.2f)", median(x), unit, slices.Min(x), slices.Max(x))
+}
+
+// table is the rows in Markdown.
+func table(rows []*row) string {
+	var b strings.Builder
+	b.WriteString("| | what | gauntlet | peer | gauntlet : peer | the peer is |\n|---|---|---|---|---|---|\n")
+	for i, r := range rows {
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %s |\n", i+1, r.what,
+			spread(r.gauntlet, " s"), spread(r.other, " s"), spread(r.ratios(), ""), r.peer)
+	}
+	return b.String()
+}
+
+// report is the whole of RESULTS.md.
+func report(m machine, rounds int, rows []*row, f facts) string {
+	return fmt.Sprintf(`# Side by side with what people use today
+
+Made by %[1]s; it is written over by
+
+    make demo     # once: the lab and the images
+    make bench    # or bench/run -n ROUNDS
+
+The machine: %[2]d cores, %[3]s of memory, %[4]s; load average %[5]s before it began. Three
+Kubernetes clusters, the registry and the builder run on the same cores. The peers are
+helm %[6]s and buildctl. Medians of %[7]d rounds (least–most); both sides run in turn in
+every round, and the ratio is the median of the rounds' own ratios: below 1, gauntlet is
+faster.
+
+%[8]s
+## What to know when reading it
+
+- Chart, values, images and node are the same on both sides. Helm's times are those of its
+  whole command. So are gauntlet's, but in row 1: there it is the step `+"`deploy`"+` of a
+  `+"`gauntlet run`"+`, with the hub's lock, the waiting and the signed record of it. Row 2 is the
+  whole run: before the step it makes the release, dry-runs every hub and asks the gate;
+  after it, a probe user starts a server through the hub, runs code in it and leaves. The
+  peer has none of that, and does not say whether anybody can work on the hub.
+- Row 3: with nothing changed gauntlet made %[9]d revisions in %[7]d rounds and helm %[10]d.
+  Gauntlet reads the whole ledger, verifies every signature and asks the gate each time.
+- Row 4: helm's time is the timeout it was given, here 60 s; by default it is 5 minutes.
+  Gauntlet's last line named the image in %[11]d of %[7]d rounds, helm's output in %[12]d. Gauntlet:
+
+%[13]s
+
+  and helm:
+
+%[14]s
+
+- Row 5: gauntlet finds in the ledger that these sources are built and tested, sees that
+  the registry still holds the images, and asks BuildKit nothing. That buildctl has to look
+  at every step again is not its fault: nobody keeps the verdict for it.
+- Row 6 is the same work on both sides. Gauntlet also reads the ledger, exports the sources
+  from the commit, so that nothing else gets in, and writes the worker's digest into the
+  notebook; the images' test, which follows, is not measured.
+`, "`bench/run`", m.cores, m.memory, m.system, m.load, f.helm, rounds, table(rows),
+		f.gauntletMade, f.helmMade, f.gauntletNamed, f.helmSaid, quote(f.gauntletLine), quote(f.helmLine))
+}
+
+// quote indents lines so that Markdown takes them as they are.
+func quote(s string) string {
+	return "      " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n      ")
+}
