@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return newWorld(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "mode": mode, "nocontrol": nocontrol, // look
+			"exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
 			"built": built, "rendered": rendered, "deployed": deployed, // change the world
 		},
@@ -78,6 +78,33 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, expected %d", got, want)
+	}
+}
+
+// helps checks that commands show their usage and examples: helps COMMAND...
+func helps(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: helps COMMAND...")
+	}
+	for _, c := range args {
+		ts.Check(ts.Exec("gauntlet", append(strings.Fields(c), "--help")...))
+		out := ts.ReadFile("stdout")
+		_, examples, found := strings.Cut(out, "\nExamples:\n")
+		if !strings.Contains(out, "Usage:\n  gauntlet "+c) || !found || !strings.Contains(examples, "gauntlet "+c) {
+			ts.Fatalf("the help of %s has no usage or no example of it", c)
+		}
+	}
+}
+
+// keyless checks that a command ends with 2 when it is called without a key, and
+// says how to get one: keyless COMMAND ARGS...
+func keyless(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: keyless COMMAND ARGS...")
+	}
+	exits(ts, false, append([]string{"2", "gauntlet"}, args...))
+	if !strings.Contains(ts.ReadFile("stderr"), "make one with `gauntlet key new NAME`") {
+		ts.Fatalf("it does not say how to get a key")
 	}
 }
 

@@ -13,23 +13,47 @@ import (
 // Ask asks the gate of a hub about a release and does nothing else. Beside the
 // answer it gives the error that Deploy would.
 func (w *Workspace) Ask(ctx context.Context, ref, hubName string) (Answer, error) {
-	h, err := w.hub(hubName)
-	if err != nil {
-		return Answer{}, err
-	}
-	s, err := w.look(ctx, hubName)
-	if err != nil {
-		return Answer{}, err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return Answer{}, err
-	}
-	in, _, err := w.input(ctx, s, id, h.Tier, hubName)
+	_, in, _, err := w.question(ctx, ref, hubName)
 	if err != nil {
 		return Answer{}, err
 	}
 	return judge(in)
+}
+
+// question is what the gate of a hub is asked about a release.
+func (w *Workspace) question(ctx context.Context, ref, hubName string) (*sight, gate.Input, *release.Contents, error) {
+	h, err := w.hub(hubName)
+	if err != nil {
+		return nil, gate.Input{}, nil, err
+	}
+	s, err := w.look(ctx, hubName)
+	if err != nil {
+		return nil, gate.Input{}, nil, err
+	}
+	id, err := s.find(ref)
+	if err != nil {
+		return nil, gate.Input{}, nil, err
+	}
+	in, contents, err := w.input(ctx, s, id, h.Tier, hubName)
+	if err != nil {
+		return nil, gate.Input{}, nil, err
+	}
+	return s, in, contents, w.elsewhere(hubName, contents)
+}
+
+// elsewhere refuses a release that was made when the hub was in another place: what
+// is asked of that place here (its pins, what it runs) says nothing about this one.
+func (w *Workspace) elsewhere(hubName string, contents *release.Contents) error {
+	part, ok := contents.Release.Hubs[hubName]
+	if !ok {
+		return nil // the gate says so
+	}
+	h, at := w.Platform.Hubs[hubName], part.Target
+	if h.Cluster == at.Cluster && h.Namespace == at.Namespace && h.Release == at.Release {
+		return nil
+	}
+	return inputf("release %s was made when hub %s was Helm release %s/%s in cluster %s; %s says %s/%s in %s: make a new release with `gauntlet run`",
+		contents.Digest().Short(), hubName, at.Namespace, at.Release, at.Cluster, w.opts.File, h.Namespace, h.Release, h.Cluster)
 }
 
 // judge asks the gate and turns anything but allow into its error.

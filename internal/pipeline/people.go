@@ -51,8 +51,11 @@ func (w *Workspace) speak(ctx context.Context, ref string, roles ...string) (*wo
 }
 
 // Approve records a board member's word that a release may enter a tier ("" for the
-// next tier that asks for approval).
+// first tier that asks for approval).
 func (w *Workspace) Approve(ctx context.Context, ref, tier, note string) (string, error) {
+	if _, err := w.signer(); err != nil {
+		return "", err
+	}
 	s, err := w.look(ctx, "")
 	if err != nil {
 		return "", err

@@ -64,30 +64,18 @@ func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config
 // A gate that does not allow gives *PendingError or *DeniedError. With adopt it takes
 // over a Helm release whose newest revision gauntlet did not make; without, it refuses.
 func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool) error {
-	h, err := w.hub(hubName)
+	if _, err := w.signer(); err != nil {
+		return err
+	}
+	s, in, contents, err := w.question(ctx, ref, hubName)
 	if err != nil {
 		return err
 	}
-	s, err := w.look(ctx, hubName)
-	if err != nil {
-		return err
-	}
-	tier, err := s.tier(h.Tier)
-	if err != nil {
-		return err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return err
-	}
-	in, contents, err := w.input(ctx, s, id, h.Tier, hubName)
+	tier, err := s.tier(in.Tier)
 	if err != nil {
 		return err
 	}
 	if _, err := judge(in); err != nil {
-		return err
-	}
-	if _, err := w.signer(); err != nil {
 		return err
 	}
 	part := contents.Release.Hubs[hubName]
@@ -105,7 +93,7 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool)
 	err = w.deployHub(ctx, s, hubName, deploy.Request{
 		Client: c, Namespace: part.Target.Namespace, ReleaseName: part.Target.Release,
 		Chart: contents.ChartArchive, Values: values,
-		Release: id, Deployable: part.Deployable, Access: part.Access,
+		Release: in.ID, Deployable: part.Deployable, Access: part.Access,
 		Adopt: adopt,
 	})
 	if err != nil {
