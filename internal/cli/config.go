@@ -15,8 +15,9 @@ func (a *app) configCmd() *cobra.Command {
 		Use:   "check",
 		Short: "Report every mistake in gauntlet.yaml, the policy and the values files",
 		Long: `Reads gauntlet.yaml, the policy, the values files of every hub and the chart, and
-reports all mistakes at once: file:line:column, the cause, and what fixes it.
-Nothing is contacted.`,
+reports all mistakes at once: file:line:column, the cause, and what fixes it. Where
+the other files are is only known once gauntlet.yaml has no mistake. Nothing is
+contacted.`,
 		Example: `  gauntlet config check
   gauntlet config check -f deployments/gauntlet.yaml`,
 		Args: args(),

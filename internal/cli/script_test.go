@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
-			"built": built, "rendered": rendered, "deployed": deployed, // change the world
+			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, // change the world
 		},
 	})
 }
@@ -126,7 +126,7 @@ func commit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit replaces text of a file, which must hold it: edit FILE OLD NEW
+// edit replaces text of a file, which must hold it; \n is a new line: edit FILE OLD NEW
 func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit FILE OLD NEW")
@@ -134,10 +134,11 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 	file := ts.MkAbs(args[0])
 	data, err := os.ReadFile(file)
 	ts.Check(err)
-	if !strings.Contains(string(data), args[1]) {
-		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	before, after := strings.ReplaceAll(args[1], `\n`, "\n"), strings.ReplaceAll(args[2], `\n`, "\n")
+	if !strings.Contains(string(data), before) {
+		ts.Fatalf("%s does not hold %q", args[0], before)
 	}
-	ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(string(data), args[1], args[2])), 0o644))
+	ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(string(data), before, after)), 0o644))
 }
 
 // mode checks a file's permissions: mode 0600 FILE

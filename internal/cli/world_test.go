@@ -162,6 +162,25 @@ func passed(suite, digest, hub string, checks ...string) evidence.TestResult {
 	return t
 }
 
+// pushed pushes an image under a tag, as anybody may: pushed IMAGE TAG
+func pushed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pushed IMAGE TAG")
+	}
+	push(ts, worldOf(ts).registry+"/platform/"+args[0], args[1])
+}
+
+func push(ts *testscript.TestScript, repo, tag string) release.Digest {
+	img, err := random.Image(64, 1)
+	ts.Check(err)
+	to, err := name.NewTag(repo + ":" + tag)
+	ts.Check(err)
+	ts.Check(remote.Write(to, img))
+	d, err := img.Digest()
+	ts.Check(err)
+	return release.Digest(d.String())
+}
+
 // built pushes images under a tag and says that they were built from a commit of
 // the script's folder and passed the image and pairing suites: built TAG
 func built(ts *testscript.TestScript, neg bool, args []string) {
@@ -173,15 +192,8 @@ func built(ts *testscript.TestScript, neg bool, args []string) {
 	b := evidence.Build{Source: "script", Commit: strings.TrimSpace(ts.ReadFile("stdout")), Label: args[0], Images: map[string]release.Digest{}}
 	refs := map[string]string{}
 	for n := range s.Images.Build {
-		img, err := random.Image(64, 1)
-		ts.Check(err)
-		tag, err := name.NewTag(s.Registry + "/" + n + ":" + args[0])
-		ts.Check(err)
-		ts.Check(remote.Write(tag, img))
-		d, err := img.Digest()
-		ts.Check(err)
-		b.Images[n] = release.Digest(d.String())
-		refs[n] = s.Registry + "/" + n + "@" + d.String()
+		b.Images[n] = push(ts, s.Registry+"/"+n, args[0])
+		refs[n] = s.Registry + "/" + n + "@" + string(b.Images[n])
 	}
 	set := release.ImageSet{Images: b.Images}
 	ts.Check(s.ledger.PutArtifact(context.Background(), set.Artifact()))

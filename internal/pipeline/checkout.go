@@ -48,23 +48,57 @@ func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
 	if c.images, err = git.Open(ctx, c.source); err != nil {
 		return nil, inputf("the image source: %w", err)
 	}
-	for _, d := range []struct {
-		repo *git.Repo
-		dir  string
-	}{{c.repo, w.Dir}, {c.images, c.source}} {
-		dirty, err := d.repo.Dirty(ctx, d.dir)
-		if err != nil {
+	for _, path := range w.sources(c.source) {
+		if err := committed(ctx, path); err != nil {
 			return nil, err
-		}
-		if len(dirty) > 0 {
-			return nil, inputf("%s has changes that no commit holds (%s): commit them, so that the release can be made again from its commit",
-				d.dir, strings.Join(dirty, ", "))
 		}
 	}
 	if c.commit, err = c.repo.Head(ctx); err != nil {
 		return nil, &InputError{err}
 	}
 	return c, nil
+}
+
+// sources are the folders that a release is made from, and the files that lie outside
+// of the configuration's.
+func (w *Workspace) sources(images string) []string {
+	paths := []string{w.Dir, images, w.path(w.Platform.Chart.Path)}
+	for _, name := range w.hubNames("") {
+		h := w.Platform.Hubs[name]
+		for _, file := range slices.Concat(h.Values, h.Secrets) {
+			path := w.path(file)
+			if rel, err := filepath.Rel(w.Dir, path); err != nil || !filepath.IsLocal(rel) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// committed refuses a folder or file with changes that no commit holds.
+func committed(ctx context.Context, path string) error {
+	dir := path
+	if st, err := os.Stat(path); err == nil && !st.IsDir() {
+		dir = filepath.Dir(path)
+	}
+	repo, err := git.Open(ctx, dir)
+	if err != nil {
+		return &InputError{err}
+	}
+	dirty, err := repo.Dirty(ctx, path)
+	if err != nil {
+		return err
+	}
+	if len(dirty) == 0 {
+		return nil
+	}
+	const most = 10
+	names := strings.Join(dirty[:min(most, len(dirty))], ", ")
+	if more := len(dirty) - most; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return inputf("%s has changes that no commit holds (%s): commit them, so that the release can be made again from its commit", path, names)
 }
 
 // readFiles reads chart and values, and reports all that is wrong with them.

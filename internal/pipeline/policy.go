@@ -33,11 +33,9 @@ func (w *Workspace) policyFile() ([]byte, *config.Policy, error) {
 // ConfigCheck reads everything that a run would read, and the policy file, and
 // reports all that is wrong with them. It contacts nothing.
 func (w *Workspace) ConfigCheck(ctx context.Context) error {
-	if _, _, err := w.policyFile(); err != nil {
-		return err
-	}
+	_, _, err := w.policyFile()
 	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
-	return w.readFiles(c)
+	return errors.Join(err, w.readFiles(c))
 }
 
 // PolicyInit makes policy.yaml the first policy of the ledger and pins it in the
