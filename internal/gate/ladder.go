@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,11 @@ func suiteStep(name string, rs ...Requirement) Step {
 // add takes over what requirements say.
 func (s *Step) add(rs []Requirement) {
 	for _, r := range rs {
-		s.Evidence = append(s.Evidence, r.Evidence...)
+		for _, id := range r.Evidence {
+			if !slices.Contains(s.Evidence, id) {
+				s.Evidence = append(s.Evidence, id)
+			}
+		}
 		if r.Decision != Allow {
 			s.Reasons = append(s.Reasons, r.Reason)
 			if s.Command == "" {
