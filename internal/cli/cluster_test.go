@@ -3,6 +3,7 @@ package cli_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -49,7 +50,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_ = json.NewEncoder(w).Encode(map[string]any{"kind": "ServiceAccountList", "apiVersion": "v1", "metadata": map[string]any{"resourceVersion": "1"},
 				"items": []any{map[string]any{"metadata": map[string]any{"name": "default", "resourceVersion": "1"}}}})
 		case path.Base(at) == "secrets":
-			c.list(w, at, r.URL.Query().Get("labelSelector"))
+			c.list(w, at, r.URL.Query().Get("labelSelector"), strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata"))
 		default:
 			refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound)
 		}
@@ -87,12 +88,18 @@ func object(body io.Reader) (map[string]any, error) {
 	return m, nil
 }
 
-// list gives the metadata of the objects below a path.
-func (c *cluster) list(w http.ResponseWriter, at, selector string) {
+// list gives the Secrets below a path, or their metadata alone.
+func (c *cluster) list(w http.ResponseWriter, at, selector string, meta bool) {
 	want, err := labels.Parse(selector)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, metav1.StatusReasonBadRequest)
 		return
+	}
+	list := map[string]any{"kind": "SecretList", "apiVersion": "v1"}
+	item := map[string]any{}
+	if meta {
+		list = map[string]any{"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+		item = map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 	}
 	items := []any{}
 	for p, o := range c.objects {
@@ -102,10 +109,13 @@ func (c *cluster) list(w http.ResponseWriter, at, selector string) {
 			has[k] = v.(string)
 		}
 		if path.Dir(p) == at && want.Matches(has) {
-			items = append(items, map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": m})
+			i := maps.Clone(item)
+			i["metadata"] = m
+			items = append(items, i)
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": items})
+	list["items"] = items
+	_ = json.NewEncoder(w).Encode(list)
 }
 
 // put keeps an object as if somebody had written it.

@@ -70,8 +70,8 @@ in a checkout is only ever a proposal.`,
 				if err != nil {
 					return err
 				}
-				d, err := w.PolicyAccept(c.Context(), names[0])
-				return a.sayPolicy(d, fmt.Sprintf("accepted policy %s", d.Short()), err)
+				d, line, err := w.PolicyAccept(c.Context(), names[0])
+				return a.sayPolicy(d, line, err)
 			},
 		},
 		&cobra.Command{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/release"
 )
@@ -32,7 +33,7 @@ func (s *sight) find(ref string) (release.Digest, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", inputf("no release %q in the ledger: `gauntlet log` lists them", ref)
+		return "", inputf("no release %q in the ledger: name one by %d or more digits of its digest, its version or its commit; `gauntlet log` lists them", ref, leastDigits)
 	}
 	var short []string
 	for _, d := range found {
@@ -41,11 +42,11 @@ func (s *sight) find(ref string) (release.Digest, error) {
 	return "", inputf("%q names %d releases (%s): give more of the digest", ref, len(found), strings.Join(short, ", "))
 }
 
-// made are all releases, the newest last.
+// made are all releases that builders made, the newest last.
 func (s *sight) made() []release.Digest {
 	var made []release.Digest
 	for _, r := range s.view.Records {
-		if r.Type != evidence.ReleaseType {
+		if r.Type != evidence.ReleaseType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
 		for _, sub := range r.Subjects {
@@ -57,10 +58,13 @@ func (s *sight) made() []release.Digest {
 	return made
 }
 
-// version is the version a release bears, "" for none.
+// version is the version that a deployer has given a release, "" for none.
 func (s *sight) version(d release.Digest) string {
 	v := ""
 	s.each(evidence.VersionType, d, func(r evidence.Record) {
+		if !s.is(r.Signer, config.RoleDeployer) {
+			return
+		}
 		if p, err := evidence.Decode[evidence.Version](r); err == nil {
 			v = p.Version
 		}
@@ -68,10 +72,14 @@ func (s *sight) version(d release.Digest) string {
 	return v
 }
 
-// label is what people call a release until it has a version.
+// label is what people call a release until it has a version: the commit that its
+// builder made it from.
 func (s *sight) label(d release.Digest) string {
 	l := ""
 	s.each(evidence.ReleaseType, d, func(r evidence.Record) {
+		if !s.is(r.Signer, config.RoleBuilder) {
+			return
+		}
 		if p, err := evidence.Decode[evidence.Made](r); err == nil {
 			l = p.Label
 		}
@@ -87,9 +95,14 @@ func (s *sight) each(typ string, d release.Digest, do func(evidence.Record)) {
 	}
 }
 
+// leastDigits is how much of a digest names something: with less, a slip of the
+// fingers would too.
+const leastDigits = 4
+
 // hasPrefix says whether a person's typing begins a digest.
 func hasPrefix(d release.Digest, typed string) bool {
-	return typed != "" && strings.HasPrefix(d.Hex(), strings.TrimPrefix(typed, "sha256:"))
+	typed = strings.TrimPrefix(typed, "sha256:")
+	return len(typed) >= leastDigits && strings.HasPrefix(d.Hex(), typed)
 }
 
 // Releases are the names of all releases, for completion: version or digest.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gauntlet/internal/check"
+	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/image"
 	"gauntlet/internal/kill"
@@ -93,7 +94,7 @@ func (w *Workspace) source(ctx context.Context, c *checkout) (evidence.Build, er
 func (w *Workspace) built(ctx context.Context, s *sight, source string) (evidence.Build, bool, error) {
 	for i := len(s.view.Records) - 1; i >= 0; i-- {
 		r := s.view.Records[i]
-		if r.Type != evidence.BuildType || !s.mayBuild(r) {
+		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
 		b, err := evidence.Decode[evidence.Build](r)
@@ -111,12 +112,6 @@ func (w *Workspace) built(ctx context.Context, s *sight, source string) (evidenc
 	return evidence.Build{}, false, nil
 }
 
-// mayBuild says whether a record's signer is a builder of the policy in force.
-func (s *sight) mayBuild(r evidence.Record) bool {
-	_, p, ok := s.person(r.Signer)
-	return ok && slices.Contains(p.Roles, "builder")
-}
-
 // present says whether the registry holds all images of a build.
 func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error) {
 	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
@@ -131,28 +126,55 @@ func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error)
 // requested resolves the tags that the values ask for to the one build they name;
 // nil when the values leave the tag to the images of this commit.
 func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evidence.Build, error) {
+	asked := map[string]release.Digest{}
 	for _, name := range slices.Sorted(maps.Keys(c.request)) {
-		tag := c.request[name]
-		if tag == "" {
+		if tag := c.request[name]; tag != "" {
+			digest, err := image.Resolve(ctx, w.Platform.Registry+"/"+name, tag)
+			if err != nil {
+				return nil, err
+			}
+			asked[name] = digest
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	if len(asked) < len(c.request) {
+		return nil, inputf("the values ask for %s by tag and leave the others to this commit: a release holds the images of one build; ask for all by tag or for none",
+			listed(asked))
+	}
+	for _, r := range slices.Backward(s.view.Records) {
+		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
-		digest, err := image.Resolve(ctx, w.Platform.Registry+"/"+name, tag)
-		if err != nil {
-			return nil, err
+		if b, err := evidence.Decode[evidence.Build](r); err == nil && holds(b, asked) {
+			w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", b.Label, shortCommit(b.Commit)))
+			return &b, nil
 		}
-		for i := len(s.view.Records) - 1; i >= 0; i-- {
-			r := s.view.Records[i]
-			if r.Type != evidence.BuildType || !s.mayBuild(r) {
-				continue
-			}
-			if b, err := evidence.Decode[evidence.Build](r); err == nil && b.Images[name] == digest {
-				w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", tag, shortCommit(b.Commit)))
-				return &b, nil
-			}
-		}
-		return nil, inputf("%s/%s:%s exists, but no builder of the policy built it (%s): build it with `gauntlet build`, or ask for a tag that was", w.Platform.Registry, name, tag, digest)
 	}
-	return nil, nil
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		found = append(found, fmt.Sprintf("%s/%s:%s (%s)", w.Platform.Registry, name, c.request[name], asked[name].Short()))
+	}
+	if len(found) > 1 {
+		return nil, inputf("no builder of the policy built %s together: ask for tags of one build, or make one with `gauntlet build`", strings.Join(found, " and "))
+	}
+	return nil, inputf("%s exists, but no builder of the policy built it: build it with `gauntlet build`, or ask for a tag that was", found[0])
+}
+
+// holds says whether a build made all of these images.
+func holds(b evidence.Build, images map[string]release.Digest) bool {
+	for name, d := range images {
+		if b.Images[name] != d {
+			return false
+		}
+	}
+	return true
+}
+
+// listed are the names of images for people.
+func listed(images map[string]release.Digest) string {
+	return strings.Join(slices.Sorted(maps.Keys(images)), ", ")
 }
 
 // ref is where an image of the set is.
@@ -211,7 +233,7 @@ func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) err
 func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
 	step := suite.Name
 	if r, ok := s.result(suite, about, hubName); ok {
-		w.tell(step, hubName, Reused, "", fmt.Sprintf("passed on %s for the same %s", r.Finished.Local().Format("2 Jan 15:04:05"), about.Kind))
+		w.tell(step, hubName, Reused, "", fmt.Sprintf("passed on %s for the same %s", r.Finished.Local().Format("2 Jan 15:04:05"), called(about.Kind)))
 		return nil
 	}
 	w.tell(step, hubName, Started, "", fmt.Sprintf("%d checks", len(suite.Checks)))
@@ -237,7 +259,7 @@ func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, abou
 }
 
 // result is the newest result of a suite on a subject, when it passed, was made by
-// a checker, and the suite has not changed since.
+// a checker, and the suite has not changed since. One that rests on no check is none.
 func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string) (evidence.TestResult, bool) {
 	for i := len(s.view.Records) - 1; i >= 0; i-- {
 		r := s.view.Records[i]
@@ -247,7 +269,7 @@ func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string
 		if r.Type != evidence.TestResultType || !r.About(about.Kind, about.Digest) {
 			continue
 		}
-		if _, p, ok := s.person(r.Signer); !ok || !slices.Contains(p.Roles, "checker") {
+		if !s.is(r.Signer, config.RoleChecker) {
 			continue
 		}
 		t, err := evidence.Decode[evidence.TestResult](r)
@@ -255,7 +277,7 @@ func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string
 			continue
 		}
 		same := len(t.Configuration) > 0 && t.Configuration[0].Digest["sha256"] == suite.Digest
-		return t, same && t.Result != evidence.Failed
+		return t, same && len(t.Checks) > 0 && (t.Result == evidence.Passed || t.Result == evidence.Warned)
 	}
 	return evidence.TestResult{}, false
 }
@@ -264,6 +286,14 @@ func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string
 func (s *sight) freshly(r evidence.Record, hubName string) bool {
 	d, ok := s.deployed(r)
 	return ok && d.Hub == hubName && !d.Reused
+}
+
+// called is a kind of subject as people write it.
+func called(kind string) string {
+	if kind == evidence.ImageSet {
+		return "image set"
+	}
+	return kind
 }
 
 // firstFailure is the cause of a failed suite in one line.

@@ -41,7 +41,7 @@ func (w *Workspace) Log(ctx context.Context, ref string) ([]Entry, []gate.Reject
 		}
 		keep = func(r evidence.Record) bool { return touches(r, id, contents.Release) }
 	}
-	var out []Entry
+	out := []Entry{} // never null in JSON
 	for _, r := range s.view.Records {
 		if !keep(r) {
 			continue
@@ -52,7 +52,7 @@ func (w *Workspace) Log(ctx context.Context, ref string) ([]Entry, []gate.Reject
 		}
 		out = append(out, Entry{ID: r.ID, Time: r.Time, Who: who, Type: r.Type, Subjects: r.Subjects, Text: evidence.Describe(r), Predicate: r.Predicate})
 	}
-	return out, s.view.Rejected, nil
+	return out, append([]gate.Rejected{}, s.view.Rejected...), nil
 }
 
 // touches says whether a record is about a release or a part of it.

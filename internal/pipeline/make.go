@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/git"
@@ -74,7 +75,7 @@ func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b ev
 // madeBy says whether a builder has made this release before.
 func (s *sight) madeBy(id release.Digest) bool {
 	found := false
-	s.each(evidence.ReleaseType, id, func(r evidence.Record) { found = found || s.mayBuild(r) })
+	s.each(evidence.ReleaseType, id, func(r evidence.Record) { found = found || s.is(r.Signer, config.RoleBuilder) })
 	return found
 }
 

@@ -123,12 +123,17 @@ func (w *Workspace) Signoff(ctx context.Context, ref, user, link, note string) (
 		}
 		so.Tier = t.Name
 		for _, h := range w.hubNames(t.Name) {
-			subjects = append(subjects, evidence.Subject{Kind: evidence.Deployable, Digest: contents.Release.Hubs[h].Deployable})
+			if part, ok := contents.Release.Hubs[h]; ok {
+				subjects = append(subjects, evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable})
+			}
 		}
 		break
 	}
-	if len(subjects) == 0 {
-		return "", inputf("the policy asks for no sign-offs")
+	switch {
+	case so.Tier == "":
+		return "", inputf("the policy in force (%s) asks for no sign-offs", word.s.digest.Short())
+	case len(subjects) == 0:
+		return "", inputf("release %s holds nothing for the hubs of tier %s: make a new release with `gauntlet run`", word.id.Short(), so.Tier)
 	}
 	err = w.record(ctx, word.s, ledger.Statement{Type: evidence.SignoffType, Subjects: subjects, Predicate: so})
 	if so.Vouch != nil {
@@ -164,13 +169,7 @@ func (w *Workspace) LiftVeto(ctx context.Context, ref string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var mine []release.Digest
-	word.s.each(evidence.VetoType, word.id, func(r evidence.Record) {
-		v, err := evidence.Decode[evidence.Veto](r)
-		if err == nil && v.Lifts == "" && r.Signer == key.ID() {
-			mine = append(mine, r.ID)
-		}
-	})
+	mine := word.s.vetoes(word.id, key.ID())
 	if len(mine) == 0 {
 		return "", inputf("%s has no veto on release %s: only who gave a veto lifts it", word.name, word.id.Short())
 	}
@@ -187,6 +186,22 @@ func (w *Workspace) LiftVeto(ctx context.Context, ref string) (string, error) {
 	return fmt.Sprintf("%s lifts the veto on release %s", word.name, word.id.Short()), nil
 }
 
+// vetoes are the vetoes of a release that a key gave and did not lift.
+func (s *sight) vetoes(id release.Digest, keyID string) []release.Digest {
+	var standing []release.Digest
+	s.each(evidence.VetoType, id, func(r evidence.Record) {
+		v, err := evidence.Decode[evidence.Veto](r)
+		switch {
+		case err != nil || r.Signer != keyID:
+		case v.Lifts == "":
+			standing = append(standing, r.ID)
+		default:
+			standing = slices.DeleteFunc(standing, func(d release.Digest) bool { return d == v.Lifts })
+		}
+	})
+	return standing
+}
+
 // Version names a release for production, and its images by a tag of that name: a new
 // name for what was tested, never a rebuild. It is given once and never moves.
 func (w *Workspace) Version(ctx context.Context, ref, version string) (string, error) {
@@ -201,8 +216,10 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	if old := word.s.version(word.id); old != "" {
 		return "", inputf("release %s is %s already", word.id.Short(), old)
 	}
-	if other, err := word.s.find(v.String()); err == nil {
-		return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
+	for _, other := range word.s.made() {
+		if word.s.version(other) == v.String() {
+			return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
+		}
 	}
 	contents, err := w.open(ctx, word.id)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
@@ -103,11 +105,7 @@ func (w *Workspace) pin(ctx context.Context, digest release.Digest) error {
 		places = append(places, place{h.Cluster, h.Namespace, h.Tier})
 	}
 	for _, p := range places {
-		c, err := w.clients.get(p.context)
-		if err != nil {
-			return err
-		}
-		err = kube.PinPolicy(ctx, c, p.namespace, digest, p.tier)
+		err := w.pinAt(ctx, p.context, p.namespace, digest, p.tier)
 		var other *kube.PinnedError
 		if errors.As(err, &other) && other.Pinned == other.Asked {
 			return &InputError{err}
@@ -120,6 +118,20 @@ func (w *Workspace) pin(ctx context.Context, digest release.Digest) error {
 		}
 	}
 	return nil
+}
+
+// pinTimeout bounds the pinning in one namespace, which may have to be made.
+const pinTimeout = time.Minute
+
+func (w *Workspace) pinAt(ctx context.Context, context, namespace string, digest release.Digest, tier string) error {
+	defer w.waiting("policy", "", fmt.Sprintf("pinning in cluster %s, namespace %s", context, namespace))()
+	c, err := w.clients.get(context)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx, pinTimeout)
+	defer cancel()
+	return because(ctx, kube.PinPolicy(ctx, c, namespace, digest, tier))
 }
 
 // PolicyPropose proposes the checkout's policy.yaml in place of the policy in
@@ -155,52 +167,59 @@ func (w *Workspace) change(ctx context.Context, text []byte, previous release.Di
 	})
 }
 
-// PolicyAccept records a board member's word for a proposed policy.
-func (w *Workspace) PolicyAccept(ctx context.Context, ref string) (release.Digest, error) {
+// PolicyAccept records a board member's word for a proposed policy, and says whether
+// it is in force now or how many more words it takes. Saying it twice changes nothing.
+func (w *Workspace) PolicyAccept(ctx context.Context, ref string) (release.Digest, string, error) {
 	key, err := w.signer()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	s, err := w.look(ctx, "")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	name, p, ok := s.person(key.ID())
-	if !ok || !slices.Contains(p.Roles, config.RoleBoard) {
-		return "", inputf("a policy is accepted by the board of the one in force (%s): key %s (%q) is not of it", s.digest.Short(), key.ID(), name)
+	name, _, _ := s.person(key.ID())
+	if !s.is(key.ID(), config.RoleBoard) {
+		return "", "", inputf("a policy is accepted by the board of the one in force (%s): key %s (%q) is not of it", s.digest.Short(), key.ID(), name)
 	}
-	id, err := s.findProposal(ref)
+	p, err := findProposal(s.view.Proposals, s.digest, ref)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return id, w.record(ctx, nil, ledger.Statement{
-		Type:      evidence.ApprovalType,
-		Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: id}},
-		Predicate: evidence.Approval{Tier: "policy", Policy: s.digest},
-	})
+	if !slices.Contains(p.Approvals, name) {
+		err := w.record(ctx, nil, ledger.Statement{
+			Type:      evidence.ApprovalType,
+			Subjects:  []evidence.Subject{{Kind: evidence.Policy, Digest: p.Digest}},
+			Predicate: evidence.Approval{Tier: evidence.PolicyTier, Policy: s.digest},
+		})
+		if err != nil {
+			return "", "", err
+		}
+		p.Approvals = append(p.Approvals, name)
+	}
+	if n := len(p.Approvals); n < p.Needed {
+		return p.Digest, fmt.Sprintf("%s accepts policy %s: %d of %d of the board have", name, p.Digest.Short(), n, p.Needed), nil
+	}
+	return p.Digest, fmt.Sprintf("%s accepts policy %s: it is in force", name, p.Digest.Short()), nil
 }
 
-// findProposal resolves the start of a digest to a proposal for the policy in force.
-func (s *sight) findProposal(ref string) (release.Digest, error) {
-	var found []release.Digest
-	for _, r := range s.view.Records {
-		if r.Type != evidence.PolicyType {
-			continue
-		}
-		p, err := evidence.Decode[evidence.PolicyChange](r)
-		if err != nil || p.Previous != s.digest {
-			continue
-		}
-		for _, sub := range r.Subjects {
-			if sub.Kind == evidence.Policy && hasPrefix(sub.Digest, ref) && !slices.Contains(found, sub.Digest) {
-				found = append(found, sub.Digest)
-			}
+// findProposal is the one proposal in place of a policy whose digest begins so.
+func findProposal(proposals []ledger.Proposal, of release.Digest, ref string) (ledger.Proposal, error) {
+	var found []ledger.Proposal
+	var names []string
+	for _, p := range proposals {
+		names = append(names, p.Digest.Short())
+		if hasPrefix(p.Digest, ref) {
+			found = append(found, p)
 		}
 	}
-	if len(found) != 1 {
-		return "", inputf("%d policies proposed in place of %s match %q: `gauntlet log` lists them", len(found), s.digest.Short(), ref)
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(names) == 0:
+		return ledger.Proposal{}, inputf("no policy is proposed in place of %s: `gauntlet policy propose` proposes the checkout's", of.Short())
 	}
-	return found[0], nil
+	return ledger.Proposal{}, inputf("%q names %d of the policies proposed in place of %s: they are %s", ref, len(found), of.Short(), strings.Join(names, ", "))
 }
 
 // PolicyShow is the policy in force.

@@ -28,6 +28,7 @@ func (w *Workspace) roll(ctx context.Context, s *sight, states map[string]gate.H
 // activeUsers are who used a hub of the tier lately. Any hub that cannot be asked
 // makes the roll unknown, for a user left out would be a sign-off skipped.
 func (w *Workspace) activeUsers(ctx context.Context, tier string, active time.Duration, states map[string]gate.HubState) gate.Roll {
+	defer w.waiting("hubs", "", fmt.Sprintf("asking the hubs of tier %s who used them", tier))()
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	users := map[string]bool{}

@@ -42,7 +42,7 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	anchor, err := kube.ReadAnchor(ctx, c, ns)
+	anchor, err := w.anchor(ctx, c, ns)
 	if err != nil {
 		return nil, fmt.Errorf("read what cluster %s remembers of the ledger: %w", context, err)
 	}
@@ -50,7 +50,10 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 		return nil, inputf("cluster %s, namespace %s, has pinned no policy, so nothing can be trusted yet: a board member runs `gauntlet policy init` (first time) or `gauntlet policy pin`", context, ns)
 	}
 	s := &sight{pinned: anchor.Policy, pinnedTier: anchor.Tier}
-	if s.view, err = w.ledger.Read(ctx, anchor.Policy); err != nil {
+	over := w.waiting("ledger", "", "reading "+w.Platform.Ledger)
+	s.view, err = w.ledger.Read(ctx, anchor.Policy)
+	over()
+	if err != nil {
 		return nil, fmt.Errorf("read the ledger %s: %w", w.Platform.Ledger, err)
 	}
 	s.policy, s.digest = s.view.Policy, s.view.PolicyDigest
@@ -59,6 +62,15 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 		return nil, &InputError{fmt.Errorf("%s does not fit the policy in force (%s): %w", w.opts.File, s.digest.Short(), err)}
 	}
 	return s, nil
+}
+
+// anchor is what a namespace remembers.
+func (w *Workspace) anchor(ctx context.Context, c *kube.Client, namespace string) (kube.Anchor, error) {
+	defer w.waiting("ledger", "", fmt.Sprintf("asking cluster %s what it remembers", c.Context))()
+	ctx, cancel := bounded(ctx, stateTimeout)
+	defer cancel()
+	a, err := kube.ReadAnchor(ctx, c, namespace)
+	return a, because(ctx, err)
 }
 
 // add puts a record that was just written where the next step looks for it.
@@ -71,6 +83,12 @@ func (s *sight) person(keyID string) (string, config.Person, bool) {
 		return "", config.Person{}, false
 	}
 	return name, s.policy.People[name], true
+}
+
+// is says whether a key belongs to somebody with a role.
+func (s *sight) is(keyID, role string) bool {
+	_, p, ok := s.person(keyID)
+	return ok && slices.Contains(p.Roles, role)
 }
 
 // tier is a tier of the policy by name.
@@ -91,8 +109,7 @@ func (s *sight) deployed(r evidence.Record) (evidence.Deployment, bool) {
 		return evidence.Deployment{}, false
 	}
 	d, err := evidence.Decode[evidence.Deployment](r)
-	_, p, known := s.person(r.Signer)
-	return d, err == nil && known && slices.Contains(p.Roles, config.RoleDeployer)
+	return d, err == nil && s.is(r.Signer, config.RoleDeployer)
 }
 
 // subject is the record's subject of a kind, "" for none.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ const stateTimeout = 15 * time.Second
 
 // states asks all hubs at once what they run.
 func (w *Workspace) states(ctx context.Context) map[string]gate.HubState {
+	defer w.waiting("hubs", "", fmt.Sprintf("asking %d hubs what they run", len(w.Platform.Hubs)))()
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	var (
