@@ -230,7 +230,7 @@ func (b *bench) builds(ctx context.Context) error {
 // and ends it when both are pushed: before it says so in the ledger, so that it is
 // the same the next time.
 func (b *bench) buildUntilPushed(ctx context.Context) (time.Duration, error) {
-	c := b.gauntlet(b.fresh, "build")
+	c := b.gauntlet(b.fresh, "build", "-o", "json") // whose events hold every line
 	c.env = append(c.env, kill.Env+"=build:pushed")
 	o, err := b.run(ctx, c)
 	if err == nil && (o.code != -1 || strings.Count(o.errout, "built and pushed") != 2) {
