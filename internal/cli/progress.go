@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
@@ -33,7 +32,7 @@ func (p *progress) Event(e pipeline.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.json {
-		_ = json.NewEncoder(p.out).Encode(e)
+		_ = writeJSON(p.out, e, "")
 		return
 	}
 	key := e.Step + "/" + e.Hub + "/" + e.Item

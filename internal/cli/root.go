@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +60,7 @@ always with its reasons and the command that would satisfy each.`,
 		RunE:              help,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if a.format != "text" && a.format != "json" {
-				return usagef("-o %s: the formats are text and json", a.format)
+				return usagef("-o %s: the formats are text and json", plain(a.format))
 			}
 			return nil
 		},
@@ -72,7 +71,7 @@ always with its reasons and the command that would satisfy each.`,
 	f.StringVarP(&a.format, "output", "o", "text", "output format: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%v\n  usage: %s\n  see: %s --help", err, c.UseLine(), c.CommandPath())
+		return usagef("%s\n  usage: %s\n  see: %s --help", plain(err.Error()), c.UseLine(), c.CommandPath())
 	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
@@ -156,10 +155,10 @@ func (a *app) report(ctx context.Context, err error) int {
 // fail tells the cause on standard error, as progress is told there.
 func (a *app) fail(code int, cause string) int {
 	if a.format == "json" {
-		_ = json.NewEncoder(a.err).Encode(struct {
+		_ = writeJSON(a.err, struct {
 			Error    string `json:"error"`
 			ExitCode int    `json:"exitCode"`
-		}{cause, code})
+		}{cause, code}, "")
 	} else {
 		fmt.Fprintf(a.err, "gauntlet: %s\n", plainLines(cause))
 	}

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gauntlet/internal/cli"
+	"gauntlet/internal/release"
 )
 
 // TestMain lets scripts run gauntlet as a program: this test binary, called by that
@@ -50,10 +52,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 			env.Setenv("GAUNTLET_KEY", "")
+			env.Setenv("HOSTILE", "bad\x1b[2J\r\ngauntlet: all is well\u202e")
 			return newWorld(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
+			"proposed": proposed, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
 			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, // change the world
 		},
@@ -108,6 +111,13 @@ func keyless(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// proposed sets $PROPOSED to the policy that was printed last.
+func proposed(ts *testscript.TestScript, neg bool, args []string) {
+	var out struct{ Digest release.Digest }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &out))
+	ts.Setenv("PROPOSED", out.Digest.Short())
+}
+
 // commit commits all of the current folder, which becomes a repository: commit [AUTHOR]
 func commit(ts *testscript.TestScript, neg bool, args []string) {
 	author := "margaret"
@@ -154,15 +164,18 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // nocontrol checks that what the last program printed holds nothing that a terminal
-// would act on.
+// would act on, and no line of $HOSTILE.
 func nocontrol(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: nocontrol")
 	}
 	for _, name := range []string{"stdout", "stderr"} {
+		if strings.Contains("\n"+ts.ReadFile(name), "\ngauntlet: all is well") {
+			ts.Fatalf("%s holds a line that somebody else wrote", name)
+		}
 		for i, r := range ts.ReadFile(name) {
-			if r != '\n' && r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-				ts.Fatalf("%s holds the control character %q at byte %d", name, r, i)
+			if r != '\n' && !strconv.IsPrint(r) {
+				ts.Fatalf("%s holds %q at byte %d", name, r, i)
 			}
 		}
 	}

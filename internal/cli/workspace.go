@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -25,10 +24,7 @@ func (a *app) print(v any, people func()) error {
 		people()
 		return nil
 	}
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(true)
-	return enc.Encode(v)
+	return writeJSON(a.out, v, "  ")
 }
 
 // say prints one line, or its JSON form.

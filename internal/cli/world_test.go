@@ -52,6 +52,7 @@ func newWorld(env *testscript.Env) error {
 		c := newCluster()
 		env.Defer(c.Close)
 		w.clusters[n] = c
+		env.Setenv(strings.ToUpper(strings.ReplaceAll(n, "-", "_")), c.URL)
 		clusters = append(clusters, map[string]any{"name": n, "cluster": map[string]any{"server": c.URL}})
 		contexts = append(contexts, map[string]any{"name": n, "context": map[string]any{"cluster": n}})
 	}

@@ -94,7 +94,11 @@ func committed(ctx context.Context, path string) error {
 		return nil
 	}
 	const most = 10
-	names := strings.Join(dirty[:min(most, len(dirty))], ", ")
+	var few []string
+	for _, name := range dirty[:min(most, len(dirty))] {
+		few = append(few, shown(name))
+	}
+	names := strings.Join(few, ", ")
 	if more := len(dirty) - most; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}

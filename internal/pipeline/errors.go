@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"strconv"
 
 	"gauntlet/internal/gate"
 	"gauntlet/internal/release"
@@ -16,6 +17,16 @@ func (e *InputError) Unwrap() error { return e.Err }
 
 func inputf(format string, args ...any) error {
 	return &InputError{fmt.Errorf(format, args...)}
+}
+
+// shown is a name of a file, quoted when it holds what would not print.
+func shown(name string) string {
+	for _, r := range name {
+		if !strconv.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // An Answer is what a gate said about a release.

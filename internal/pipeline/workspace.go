@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 
 	"gauntlet/internal/config"
@@ -43,7 +44,7 @@ func Open(opts Options) (*Workspace, error) {
 	}
 	data, err := os.ReadFile(opts.File)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, inputf("%s does not exist: run gauntlet in the folder that holds it, or name it with --file", opts.File)
+		return nil, inputf("%s does not exist: run gauntlet in the folder that holds it, or name it with --file", shown(opts.File))
 	}
 	if err != nil {
 		return nil, inputf("read the configuration: %w", err)
@@ -84,7 +85,7 @@ func (w *Workspace) read(name, why string) ([]byte, error) {
 func (w *Workspace) hub(name string) (config.Hub, error) {
 	h, ok := w.Platform.Hubs[name]
 	if !ok {
-		return h, inputf("no hub %q in %s: the hubs are %v", name, w.opts.File, w.hubNames(""))
+		return h, inputf("no hub %q in %s: the hubs are %s", name, w.opts.File, strings.Join(w.hubNames(""), ", "))
 	}
 	return h, nil
 }
