@@ -44,7 +44,7 @@ test-unit: vet ## unit tests and command line scripts
 	go test ./cmd/... ./internal/... ./lab/...
 
 test-e2e: $(LAB) $(GAUNTLET) ## end-to-end on the lab
-	go test -count=1 -timeout 60m -v ./e2e/...
+	go test -count=1 -timeout 60m -parallel 3 -v ./e2e/...
 
 test: $(LAB) ## everything once
 	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }
@@ -57,7 +57,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	  for fuzz in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
 	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
 	$(LAB) up
-	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -v -run TestRandomKills ./e2e
+	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e
 	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run TestLab ./lab
 
 FUZZTIME ?= 30s
