@@ -117,7 +117,7 @@ func (w *Workspace) production(s *sight, states map[string]gate.HubState) releas
 			continue
 		}
 		of, live := subject(r, evidence.Release), subject(r, evidence.Deployable).Label()
-		if states[d.Hub].Deployable == live {
+		if of != "" && live != "" && states[d.Hub].Deployable == live {
 			runs[d.Hub] = of
 			order = append(order, of)
 		}

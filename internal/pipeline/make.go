@@ -180,7 +180,7 @@ func (w *Workspace) imageLabel(s *sight, contents *release.Contents) string {
 	}
 	label := "untagged"
 	for _, r := range s.view.Records {
-		if r.Type == evidence.BuildType && r.About(evidence.ImageSet, contents.Release.ImageSet) {
+		if r.Type == evidence.BuildType && r.About(evidence.ImageSet, contents.Release.ImageSet) && s.is(r.Signer, config.RoleBuilder) {
 			if b, err := evidence.Decode[evidence.Build](r); err == nil {
 				label = b.Label
 			}

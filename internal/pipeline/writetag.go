@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"gauntlet/internal/config"
@@ -54,14 +55,30 @@ func (w *Workspace) writeTag(file, tag string) (bool, error) {
 	if data, err = config.SetPaths(data, edits); err != nil {
 		return false, inputf("%s: %w", file, err)
 	}
-	// Beside the file and then in its place, so that nobody sees half of it.
-	tmp := w.path(file) + ".gauntlet"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return false, fmt.Errorf("write %s: %w", file, err)
-	}
-	if err := os.Rename(tmp, w.path(file)); err != nil {
-		_ = os.Remove(tmp)
+	if err := replace(w.path(file), data); err != nil {
 		return false, fmt.Errorf("write %s: %w", file, err)
 	}
 	return true, nil
+}
+
+// replace gives a file, or the one a link leads to, new contents: beside it and then
+// in its place, so that nobody sees half of it.
+func replace(path string, data []byte) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	tmp := path + ".gauntlet"
+	if err := os.WriteFile(tmp, data, st.Mode().Perm()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		_ = os.Remove(tmp)
+		return err
+	}
+	return nil
 }
