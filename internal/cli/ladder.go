@@ -64,6 +64,10 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 			if h.Revision > 0 {
 				rev = fmt.Sprint(h.Revision)
 			}
+			if h.Foreign {
+				fmt.Fprintf(out, "%-14s %-14s %-9s %s\n", hub, tier, rev, s.yellow("drifted: not made by gauntlet"))
+				continue
+			}
 			fmt.Fprintf(out, "%-14s %-14s %-9s %-14s %s\n", hub, tier, rev, shown(h.Release), shown(h.Deployable))
 		}
 	}
@@ -133,6 +137,7 @@ func evidenceOf(ids []release.Digest) string {
 
 // ago is a duration in one unit, as kubectl shows ages.
 func ago(d time.Duration) string {
+	d = max(d, 0) // the signer's clock may be ahead of ours
 	switch {
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))

@@ -37,8 +37,7 @@ could not be verified are listed last and count as absent.`,
 			return a.print(result{entries, rejected}, func() {
 				s := styleOf(a.out)
 				for _, e := range entries {
-					about := plain(e.Subjects[0].Kind) + " " + plain(e.Subjects[0].Digest.Short())
-					fmt.Fprintf(a.out, "%s %s %-10s %-23s %s\n", s.dim(e.ID.Short()), e.Time.Local().Format("2006-01-02 15:04:05"), plain(e.Who), about, plain(e.Text))
+					fmt.Fprintf(a.out, "%s %s %-10s %-23s %s\n", s.dim(e.ID.Short()), e.Time.Local().Format("2006-01-02 15:04:05"), plain(e.Who), subjectOf(e), plain(e.Text))
 				}
 				for _, r := range rejected {
 					fmt.Fprintf(a.out, "%s %s %s\n", s.dim(r.ID.Short()), s.red("counts as absent:"), plain(r.Reason))
@@ -46,4 +45,12 @@ could not be verified are listed last and count as absent.`,
 			})
 		},
 	}
+}
+
+// subjectOf is what a statement is about first of all.
+func subjectOf(e pipeline.Entry) string {
+	if len(e.Subjects) == 0 {
+		return ""
+	}
+	return plain(e.Subjects[0].Kind + " " + e.Subjects[0].Digest.Short())
 }

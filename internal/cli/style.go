@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -36,13 +37,14 @@ func (s style) cyan(t string) string   { return s.paint("36", t) }
 // label) safe to print: whatever could move the cursor or pass for another line is
 // shown escaped.
 func plain(text string) string {
-	clean := func(r rune) bool { return r != '\t' && !strconv.IsPrint(r) }
-	if strings.IndexFunc(text, clean) < 0 {
+	text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	odd := func(r rune) bool { return r != '\t' && !strconv.IsPrint(r) }
+	if strings.IndexFunc(text, odd) < 0 {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if clean(r) {
+		if odd(r) {
 			q := strconv.QuoteRune(r)
 			b.WriteString(q[1 : len(q)-1])
 			continue
