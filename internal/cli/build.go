@@ -53,8 +53,11 @@ only there: comments and layout stay.`,
 				for _, n := range slices.Sorted(maps.Keys(set.Images)) {
 					fmt.Fprintf(a.out, "  %-10s %s/%s@%s\n", n, w.Platform.Registry, n, set.Images[n])
 				}
-				if len(written) > 0 {
-					fmt.Fprintf(a.out, "asked for in %s: commit that\n", strings.Join(written, ", "))
+				switch {
+				case len(written) > 0:
+					fmt.Fprintf(a.out, "asked for in %s: commit that\n", plain(strings.Join(written, ", ")))
+				case write:
+					fmt.Fprintln(a.out, "no values file was changed: they ask for this tag already, or leave it to the commit")
 				}
 			})
 		},

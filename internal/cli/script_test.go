@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"gauntlet": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			context.AfterFunc(ctx, stop) // as cmd/gauntlet does
 			code := cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 			stop()
 			os.Exit(code)
@@ -56,7 +58,7 @@ func TestScripts(t *testing.T) {
 			return newWorld(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"proposed": proposed, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
+			"proposed": proposed, "await": await, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
 			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, // change the world
 		},
@@ -81,6 +83,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, expected %d", got, want)
+	}
+}
+
+// await waits until a file, which a program writes in the background, holds a text:
+// await FILE TEXT
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(time.Minute)
+	for {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(data), args[1]) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("%s holds no %q after a minute: %q", args[0], args[1], data)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log"
 	"maps"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -56,6 +57,12 @@ func newWorld(env *testscript.Env) error {
 		clusters = append(clusters, map[string]any{"name": n, "cluster": map[string]any{"server": c.URL}})
 		contexts = append(contexts, map[string]any{"name": n, "context": map[string]any{"cluster": n}})
 	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = silent.Close() })
+	env.Setenv("SILENT", "http://"+silent.Addr().String())
 	kubeconfig, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Config", "clusters": clusters, "contexts": contexts})
 	if err != nil {
 		return err
