@@ -86,6 +86,16 @@ func Deploy(ctx context.Context, r Request) (Result, error) {
 		r.Holder = kube.DefaultHolder()
 	}
 	r.Observe = oneAtATime(r.Observe)
+	var res Result
+	err := underLock(ctx, r, "deploy", func(locked context.Context, held *kube.Held) (err error) {
+		res, err = deployLocked(locked, held, r)
+		return err
+	})
+	return res, err
+}
+
+// underLock changes a hub under the lock of its namespace.
+func underLock(ctx context.Context, r Request, verb string, change func(context.Context, *kube.Held) error) error {
 	asked := time.Now()
 	locked, held, err := kube.Lock(ctx, r.Client, kube.LockRequest{
 		Namespace: r.Namespace, Holder: r.Holder,
@@ -95,15 +105,15 @@ func Deploy(ctx context.Context, r Request) (Result, error) {
 		},
 	})
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	kill.At("deploy:locked")
-	res, err := deployLocked(locked, held, r)
+	kill.At(verb + ":locked")
+	err = change(locked, held)
 	if rerr := held.Release(); err == nil && rerr != nil {
 		// The hub is as asked; the lock goes stale by itself.
 		r.tell(Event{Step: "lock", Message: kube.OneLine(rerr.Error())})
 	}
-	return res, err
+	return err
 }
 
 func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, error) {
@@ -213,17 +223,21 @@ func apply(ctx context.Context, h *helm.Helm, w *waits, r Request, history []hel
 	}
 	r.tell(Event{Step: "apply", Message: fmt.Sprintf("revision %d of Helm release %s", next, r.ReleaseName)})
 
-	// Helm cannot be stopped without leaving a wrong record, so it is not: its waits
-	// end with ctx. Should it hang all the same (an API server that takes requests
-	// and never answers), it is left behind, and the fence of the lock keeps it from
-	// changing anything afterwards.
+	return unstopped(ctx, r, next, func() (helm.Record, error) { return h.InstallOrUpgrade(a, history) })
+}
+
+// unstopped makes a revision and waits for its end. Helm cannot be stopped without
+// leaving a wrong record, so it is not: its waits end with ctx. Should it hang all the
+// same (an API server that takes requests and never answers), it is left behind, and
+// the fence of the lock keeps it from changing anything afterwards.
+func unstopped(ctx context.Context, r Request, next int, act func() (helm.Record, error)) (int, error) {
 	type outcome struct {
 		rec helm.Record
 		err error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		rec, err := h.InstallOrUpgrade(a, history)
+		rec, err := act()
 		done <- outcome{rec, err}
 	}()
 	limit := time.NewTimer(2*r.Timeout + applyMargin)
@@ -247,9 +261,9 @@ func applyError(ctx context.Context, r Request, err error) error {
 	case errors.As(err, &stuck):
 		return stuck
 	case ctx.Err() != nil:
-		return fmt.Errorf("deploy %s/%s: stopped: %w", r.Namespace, r.ReleaseName, context.Cause(ctx))
+		return fmt.Errorf("change %s/%s: stopped: %w", r.Namespace, r.ReleaseName, context.Cause(ctx))
 	}
-	return fmt.Errorf("deploy %s/%s: %w", r.Namespace, r.ReleaseName, err)
+	return fmt.Errorf("change %s/%s: %w", r.Namespace, r.ReleaseName, err)
 }
 
 func (r Request) tell(e Event) {

@@ -28,7 +28,11 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	t := &testing.T{}
 	c, err := kube.Connect(os.Getenv(contextEnv))
-	if err == nil {
+	switch {
+	case err != nil:
+	case os.Getenv("GAUNTLET_TEST_ROLLBACK") != "":
+		_, err = Rollback(context.Background(), smallRollback(t, c, os.Getenv(childEnv)))
+	default:
 		variant := os.Getenv("GAUNTLET_TEST_VARIANT")
 		values := release.Values{"cpu": variant, "hookCommand": "sleep 2"}
 		if command := os.Getenv("GAUNTLET_TEST_COMMAND"); command != "" {

@@ -42,7 +42,12 @@ func labHub(t *testing.T) *kube.Client {
 
 func labNamespace(t *testing.T, c *kube.Client) string {
 	t.Helper()
-	ns := "h-deploy-" + strings.ToLower(strings.NewReplacer("_", "-", "/", "-").Replace(t.Name()))
+	return labNamespaceOf(t, c, "h-deploy-")
+}
+
+func labNamespaceOf(t *testing.T, c *kube.Client, prefix string) string {
+	t.Helper()
+	ns := prefix + strings.ToLower(strings.NewReplacer("_", "-", "/", "-").Replace(t.Name()))
 	ns = strings.Trim(ns[:min(len(ns), 60)], "-")
 	remove := func(ctx context.Context) {
 		if err := c.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -106,6 +111,12 @@ spec:
           {{- if .Values.probe }}
           readinessProbe: {periodSeconds: 1, exec: {command: [test, -f, /tmp/ready]}}
           {{- end }}
+`),
+		"templates/extra.yaml": []byte(`{{- with .Values.extra }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ . }}}
+{{- end }}
 `),
 		"templates/hook.yaml": []byte(`{{- if .Values.puller }}
 apiVersion: apps/v1

@@ -50,7 +50,11 @@ type session struct {
 
 // open makes a fresh session: actions change the configuration they are given.
 // waits replaces Helm's waiting; nil keeps Helm's own.
-func (h *Helm) open(waits Waiter) (session, error) {
+func (h *Helm) open(waits Waiter) (session, error) { return h.openTo("deploy", waits, nil) }
+
+// openTo is open for a verb, which begins the names of the drill points. Labels, when
+// there are any, are those of the revision that will be made.
+func (h *Helm) openTo(verb string, waits Waiter, labels map[string]string) (session, error) {
 	cfg := rest.CopyConfig(h.client.Config)
 	cfg.WarningHandler = warnings(h.warn)
 	// Helm's calls bear no context: an API server that takes a request and never
@@ -71,9 +75,9 @@ func (h *Helm) open(waits Waiter) (session, error) {
 
 	ac := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
 	ac.RESTClientGetter = get
-	ac.Releases = storage.Init(drilled{secrets})
+	ac.Releases = storage.Init(drilled{secrets, verb, labels})
 	ac.Releases.MaxHistory = maxHistory
-	ac.KubeClient = waiting{Client: kc, waits: waits}
+	ac.KubeClient = waiting{Client: kc, waits: waits, verb: verb}
 	return session{Configuration: ac, kube: kc}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 type waiting struct {
 	*helmkube.Client
 	waits Waiter
+	verb  string // as in drilled
 }
 
 func (w waiting) GetWaiter(s helmkube.WaitStrategy) (helmkube.Waiter, error) {
@@ -26,17 +27,18 @@ func (w waiting) GetWaiterWithOptions(s helmkube.WaitStrategy, opts ...helmkube.
 	if err != nil || w.waits == nil || s != helmkube.HookOnlyStrategy {
 		return own, err
 	}
-	return bridge{Waiter: own, waits: w.waits}, nil
+	return bridge{Waiter: own, waits: w.waits, verb: w.verb}, nil
 }
 
 // bridge is a waiter of Helm that asks ours; deletions are left to Helm.
 type bridge struct {
 	helmkube.Waiter
 	waits Waiter
+	verb  string
 }
 
 func (b bridge) Wait(list helmkube.ResourceList, timeout time.Duration) error {
-	kill.At("deploy:applied")
+	kill.At(b.verb + ":applied")
 	return b.waits.Rollout(objects(list), timeout)
 }
 
@@ -45,6 +47,6 @@ func (b bridge) WaitWithJobs(list helmkube.ResourceList, timeout time.Duration) 
 }
 
 func (b bridge) WatchUntilReady(list helmkube.ResourceList, timeout time.Duration) error {
-	kill.At("deploy:hook")
+	kill.At(b.verb + ":hook")
 	return b.waits.Hook(objects(list), timeout)
 }

@@ -1,0 +1,245 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/kube"
+)
+
+// labelRollback is on a revision that goes back: "3-from-2-to-1" is revision 3, made
+// when the hub was at 2, of what revision 1 applied. Its own number is in it for the
+// reason that labelRevision has it.
+const labelRollback = "gauntlet/rollback"
+
+// A RollbackRequest is a hub that shall go back to what it ran before.
+type RollbackRequest struct {
+	Client      *kube.Client
+	Namespace   string
+	ReleaseName string // of the Helm release
+	To          int    // revision in Helm's history; 0: the newest that ran and is another than the hub's
+
+	Reason  string        // for whoever reads Helm's history
+	Holder  string        // as in Request
+	Timeout time.Duration // as in Request
+	Observe func(Event)   // as in Request
+}
+
+// A RollbackResult is what Rollback left behind.
+type RollbackResult struct {
+	Revision   int    `json:"revision"`   // that the hub is at now
+	From       int    `json:"from"`       // revision that it was at
+	To         int    `json:"to"`         // revision whose objects it runs again
+	Deployable string `json:"deployable"` // Digest.Label of what it runs
+	Release    string `json:"release"`    // Digest.Label of the release that came with it
+	Reused     bool   `json:"reused"`     // it was back already: no new revision was made
+
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"` // both by the cluster's API server
+}
+
+// Rollback brings a hub back to what it ran before, out of Helm's own history: it
+// needs no registry and no ledger. It works under the lock of the namespace.
+//
+// It may be killed at any moment and run again: one that an earlier run left unfinished
+// is marked failed and done again to the same target, and a hub that is back already
+// stays as it is (Reused). To go back further, name the revision.
+func Rollback(ctx context.Context, q RollbackRequest) (RollbackResult, error) {
+	r := Request{Client: q.Client, Namespace: q.Namespace, ReleaseName: q.ReleaseName,
+		Adopt:  true, // going back is the way out of what another tool has done
+		Holder: q.Holder, Timeout: q.Timeout, Observe: oneAtATime(q.Observe)}
+	if r.Timeout <= 0 {
+		r.Timeout = 10 * time.Minute
+	}
+	if r.Holder == "" {
+		r.Holder = kube.DefaultHolder()
+	}
+	var res RollbackResult
+	err := underLock(ctx, r, "rollback", func(locked context.Context, held *kube.Held) (err error) {
+		res, err = rollbackLocked(locked, held, r, q)
+		return err
+	})
+	return res, err
+}
+
+func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackRequest) (RollbackResult, error) {
+	fenced, err := held.Client(r.Client)
+	if err != nil {
+		return RollbackResult{}, err
+	}
+	started, err := serverTime(ctx, fenced)
+	if err != nil {
+		return RollbackResult{}, err
+	}
+	h := helm.New(fenced, r.Namespace, func(w string) { r.tell(Event{Step: "apply", Message: "the API server warns: " + w}) })
+	history, err := h.History(r.ReleaseName)
+	if err != nil {
+		return RollbackResult{}, err
+	}
+	if history, err = settleHistory(h, r, history); err != nil {
+		return RollbackResult{}, err
+	}
+	way, err := wayBack(history, q.To)
+	if err != nil {
+		return RollbackResult{}, fmt.Errorf("roll back %s/%s in cluster %s: %w", r.Namespace, r.ReleaseName, r.Client.Context, err)
+	}
+	w := &waits{ctx: ctx, client: fenced, observe: r.Observe}
+	res := RollbackResult{
+		From: way.from, To: way.to, Started: started,
+		Deployable: way.target.Labels[labelDeployable], Release: way.target.Labels[labelRelease],
+	}
+	if way.there {
+		switch err := stillRuns(h, w, r, way.target); {
+		case err == nil:
+			res.Revision, res.Reused = way.target.Revision, true
+		case !errors.Is(err, errMissing):
+			return RollbackResult{}, err
+		default:
+			r.tell(Event{Step: "state", Message: fmt.Sprintf("revision %d is applied again: %v", way.target.Revision, err)})
+		}
+	}
+	if !res.Reused {
+		if res.Revision, err = goBack(ctx, h, w, r, history, way, q.Reason); err != nil {
+			return RollbackResult{}, err
+		}
+		kill.At("rollback:recorded")
+	}
+	res.Finished, err = serverTime(context.WithoutCancel(ctx), fenced)
+	return res, err
+}
+
+// goBack makes the next revision.
+func goBack(ctx context.Context, h *helm.Helm, w *waits, r Request, history []helm.Record, way back, reason string) (int, error) {
+	next := history[0].Revision + 1
+	b := helm.Rollback{
+		Name: r.ReleaseName, To: way.target, Since: since(history),
+		Labels: map[string]string{
+			labelRevision: strconv.Itoa(next), labelRollback: rollbackLabel(next, way.from, way.to),
+		},
+		Description: backDescription(way, reason),
+		Timeout:     r.Timeout, Waits: w,
+	}
+	for _, l := range []string{labelDeployable, labelAccess, labelRelease} {
+		b.Labels[l] = way.target.Labels[l]
+	}
+	r.tell(Event{Step: "apply", Message: fmt.Sprintf("revision %d of Helm release %s goes back from revision %d to %d", next, r.ReleaseName, way.from, way.to)})
+	return unstopped(ctx, r, next, func() (helm.Record, error) { return h.Rollback(b) })
+}
+
+// A back is a way back.
+type back struct {
+	target   helm.Record // whose objects are applied
+	from, to int         // revisions, for people and the ledger
+	there    bool        // target is the newest revision, and deployed
+}
+
+// wayBack finds where a hub goes back to, in a history (newest first) without a pending
+// revision. Only what gauntlet made and what ran is a target: it was deployed or has
+// been superseded since. A history whose newest revision is a way back already leads to
+// the same place again.
+func wayBack(history []helm.Record, to int) (back, error) {
+	if len(history) == 0 || history[0].Status == helm.Uninstalled {
+		return back{}, errors.New("there is no such Helm release, so nothing to go back to: deploy one with `gauntlet deploy`")
+	}
+	newest := history[0]
+	w := back{from: newest.Revision, to: to}
+	from, aim, earlier := rollbackOf(newest)
+	if earlier && newest.Status == helm.Failed {
+		w.from = from // it did not get anywhere
+	}
+	if earlier && (to == 0 || to == aim) {
+		w.from, w.to = from, aim
+		if newest.Status == helm.Deployed {
+			w.target, w.there = newest, true
+			return w, nil
+		}
+	}
+	for _, r := range history {
+		switch {
+		case w.to == r.Revision:
+			if why := noTarget(r); why != "" {
+				return back{}, fmt.Errorf("revision %d %s%s", r.Revision, why, choices(history))
+			}
+		case w.to != 0 || r.Revision == newest.Revision || noTarget(r) != "" || sameAs(r, newest):
+			continue
+		}
+		w.target, w.to, w.there = r, r.Revision, r.Revision == newest.Revision
+		return w, nil
+	}
+	if w.to != 0 {
+		return back{}, fmt.Errorf("the history of Helm holds no revision %d%s", w.to, choices(history))
+	}
+	return back{}, errors.New("the history of Helm holds no earlier revision that gauntlet made, that ran and that differs from what the hub has now")
+}
+
+// noTarget says why nobody goes back to a revision, "" when one may.
+func noTarget(r helm.Record) string {
+	switch {
+	case !ours(r.Labels, r.Revision):
+		return "was not made by gauntlet"
+	case r.Status != helm.Deployed && r.Status != helm.Superseded:
+		return fmt.Sprintf("never ran: it is %s", r.Status)
+	}
+	return ""
+}
+
+// sameAs says whether two revisions of gauntlet are of the same things.
+func sameAs(a, b helm.Record) bool {
+	return ours(a.Labels, a.Revision) && ours(b.Labels, b.Revision) &&
+		a.Labels[labelDeployable] == b.Labels[labelDeployable] && a.Labels[labelAccess] == b.Labels[labelAccess]
+}
+
+// choices are the revisions that --to may name.
+func choices(history []helm.Record) string {
+	var can []string
+	for _, r := range history {
+		if noTarget(r) == "" {
+			can = append(can, fmt.Sprintf("%d (release %.12s)", r.Revision, r.Labels[labelRelease]))
+		}
+	}
+	if len(can) == 0 {
+		return ", and no other that gauntlet made and that ran"
+	}
+	return ": name one of " + strings.Join(can, ", ")
+}
+
+// since are the newest revision and those before it, down to the first that ran to
+// its end: an attempt that failed may have left things of each of them. When the
+// newest has not failed there is none, and Helm itself knows what to remove.
+func since(history []helm.Record) []helm.Record {
+	if history[0].Status != helm.Failed {
+		return nil
+	}
+	for i, r := range history {
+		if r.Status != helm.Failed {
+			return history[:i+1]
+		}
+	}
+	return history
+}
+
+func rollbackLabel(revision, from, to int) string {
+	return fmt.Sprintf("%d-from-%d-to-%d", revision, from, to)
+}
+
+// rollbackOf reads the label of a revision that goes back.
+func rollbackOf(r helm.Record) (from, to int, ok bool) {
+	var rev int
+	_, err := fmt.Sscanf(r.Labels[labelRollback], "%d-from-%d-to-%d", &rev, &from, &to)
+	return from, to, err == nil && rev == r.Revision && ours(r.Labels, r.Revision)
+}
+
+// backDescription is what `helm history` shows: what the target says, and why the hub
+// went back to it.
+func backDescription(w back, reason string) string {
+	const most = 256 // Helm takes no more
+	of, _, _ := strings.Cut(w.target.Description, "; back ")
+	d := []rune(fmt.Sprintf("%s; back from revision %d to %d: %s", of, w.from, w.to, kube.OneLine(reason)))
+	return string(d[:min(len(d), most)])
+}
