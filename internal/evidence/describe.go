@@ -61,6 +61,12 @@ func describe(r Record) (string, error) {
 	case DeploymentType:
 		p, err := Decode[Deployment](r)
 		return fmt.Sprintf("deployed to %q, revision %d", p.Hub, p.Revision), err
+	case HoldType:
+		p, err := Decode[Hold](r)
+		return p.describe(), err
+	case RollbackType:
+		p, err := Decode[Rollback](r)
+		return fmt.Sprintf("rolled %q back from revision %d to %d, revision %d: %q", p.Hub, p.From, p.To, p.Revision, p.Reason), err
 	case PolicyType:
 		p, err := Decode[PolicyChange](r)
 		if p.Previous == "" {
@@ -69,6 +75,18 @@ func describe(r Record) (string, error) {
 		return "proposed in place of policy " + p.Previous.Short(), err
 	}
 	return fmt.Sprintf("a statement of type %q", r.Type), nil
+}
+
+func (h Hold) describe() string {
+	switch {
+	case h.Lifts != "":
+		return "lifted hold " + h.Lifts.Short()
+	case h.Hub != "":
+		return fmt.Sprintf("held hub %q: %q", h.Hub, h.Reason)
+	case h.Tier != "":
+		return fmt.Sprintf("held tier %q: %q", h.Tier, h.Reason)
+	}
+	return fmt.Sprintf("held: %q", h.Reason)
 }
 
 func noted(text, note string) string {

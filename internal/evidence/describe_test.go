@@ -21,6 +21,8 @@ func TestDescribeSaysEachKindInOneLineAndEscapesWhatOthersWrote(t *testing.T) {
 		VetoType:       Veto{Reason: nasty},
 		VersionType:    Version{Version: nasty},
 		DeploymentType: Deployment{Hub: nasty},
+		HoldType:       Hold{Hub: nasty, Tier: nasty, Reason: nasty},
+		RollbackType:   Rollback{Hub: nasty, Reason: nasty},
 		PolicyType:     PolicyChange{Previous: release.DigestOf(nil)},
 		nasty:          struct{}{},
 	} {

@@ -24,6 +24,8 @@ const (
 	VersionType    = "urn:gauntlet:version:v1"
 	DeploymentType = "urn:gauntlet:deployment:v1"
 	PolicyType     = "urn:gauntlet:policy:v1"
+	HoldType       = "urn:gauntlet:hold:v1"
+	RollbackType   = "urn:gauntlet:rollback:v1"
 )
 
 // Kinds of subject: the name of the in-toto subject.

@@ -109,6 +109,33 @@ type Deployment struct {
 	Finished time.Time `json:"finished"` // by the cluster's API server
 }
 
+// A Hold stops the line until it is lifted: for one release (subject: the release), or
+// for one hub, one tier or everything (subject: the policy in force when it was said).
+type Hold struct {
+	Hub    string         `json:"hub,omitempty"`
+	Tier   string         `json:"tier,omitempty"`
+	Reason string         `json:"reason"`
+	Lifts  release.Digest `json:"lifts,omitempty"` // id of the hold this one takes back; the other fields are then empty
+}
+
+// A Rollback says that a hub went back to what it ran before, by no gate. Subjects:
+// release and deployable that it runs again.
+type Rollback struct {
+	Hub      string    `json:"hub"`
+	Tier     string    `json:"tier"`
+	From     int       `json:"from"`     // revision of the Helm release that the hub was at
+	To       int       `json:"to"`       // revision whose objects it runs again
+	Revision int       `json:"revision"` // that was made for it
+	Reason   string    `json:"reason"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"` // by the cluster's API server
+}
+
+// Deployment is what the rollback did to the hub.
+func (r Rollback) Deployment() Deployment {
+	return Deployment{Hub: r.Hub, Tier: r.Tier, Revision: r.Revision, Started: r.Started, Finished: r.Finished}
+}
+
 // A PolicyChange proposes or accepts a policy. Subject: the policy. The first one
 // (no Previous) counts only where a deployer has pinned its digest.
 type PolicyChange struct {

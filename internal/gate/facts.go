@@ -42,7 +42,7 @@ func gather(in Input) *facts {
 	f.made = by(f, read[evidence.Made](f, evidence.ReleaseType), config.RoleBuilder)
 	f.builds = by(f, read[evidence.Build](f, evidence.BuildType), config.RoleBuilder)
 	f.results = by(f, read[evidence.TestResult](f, evidence.TestResultType), config.RoleChecker)
-	f.deployments = by(f, read[evidence.Deployment](f, evidence.DeploymentType), config.RoleDeployer)
+	f.deployments = f.withRollbacks(by(f, read[evidence.Deployment](f, evidence.DeploymentType), config.RoleDeployer))
 	f.versions = by(f, read[evidence.Version](f, evidence.VersionType), config.RoleDeployer)
 	f.approvals = read[evidence.Approval](f, evidence.ApprovalType)
 	f.signed = read[evidence.Signoff](f, evidence.SignoffType)

@@ -99,7 +99,7 @@ func Evaluate(in Input) Verdict {
 	}
 	rs := []Requirement{f.ledgerComplete()}
 	rs = append(rs, f.clockSkew()...)
-	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto())
+	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto(), f.noHold(in.Policy.Tiers[i], in.Hub))
 	for j, t := range in.Policy.Tiers[:i] {
 		rs = append(rs, f.passedTier(t, j == i-1)...)
 	}

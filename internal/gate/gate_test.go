@@ -26,7 +26,7 @@ func TestAllowsWhatHasAllItsEvidence(t *testing.T) {
 // Every statement that a requirement rests on is needed: without it the gate does
 // not let the release pass.
 func TestEveryCitedStatementIsNeeded(t *testing.T) {
-	for name, make := range map[string]func() *world{"canary": toCanary, "production": toProduction, "lifted veto": liftedVeto} {
+	for name, make := range map[string]func() *world{"canary": toCanary, "production": toProduction, "lifted veto": liftedVeto, "lifted hold": liftedHold} {
 		w := make()
 		full := Evaluate(w.Input)
 		if full.Decision != Allow {
@@ -53,7 +53,7 @@ func TestEveryCitedStatementIsNeeded(t *testing.T) {
 				}
 			}
 		}
-		// All have been cited but a veto that was lifted.
+		// All have been cited but a veto or hold that was lifted.
 		if cited < len(w.Evidence)-1 {
 			t.Errorf("%s: only %d of %d records are cited", name, cited, len(w.Evidence))
 		}
@@ -63,7 +63,7 @@ func TestEveryCitedStatementIsNeeded(t *testing.T) {
 // Every requirement but those on the absence of something rests on evidence, so the
 // test above reached it.
 func TestEveryRequirementRestsOnEvidence(t *testing.T) {
-	absent := []string{"ledger-complete", "no-veto"}
+	absent := []string{"ledger-complete", "no-veto", "no-hold"}
 	for _, w := range []*world{toCanary(), toProduction()} {
 		for _, r := range Evaluate(w.Input).Requirements {
 			if len(r.Evidence) == 0 && !slices.Contains(absent, r.Name) {
@@ -72,7 +72,7 @@ func TestEveryRequirementRestsOnEvidence(t *testing.T) {
 		}
 	}
 	want := []string{
-		"ledger-complete", "release-made", "build", "image-test", "pairing", "render", "no-veto",
+		"ledger-complete", "release-made", "build", "image-test", "pairing", "render", "no-veto", "no-hold",
 		"bleeding-edge:deployed", "bleeding-edge:suite:hub",
 		"canary:deployed", "canary:suite:hub", "canary:suite:homes", "canary:soak",
 		"canary:approval", "signoff:barbara", "signoff:ken", "signoff:linus", "approval", "version",

@@ -132,6 +132,9 @@ func (f *facts) tierStep(t config.Tier, earlier string) Step {
 		if veto := f.noVeto(); veto.Decision != Allow {
 			s.State, s.Command = Blocked, veto.Command
 			s.Reasons = append([]string{veto.Reason}, s.Reasons...)
+		} else if hold := f.noHold(t, ""); hold.Decision != Allow && s.State == Running {
+			s.State, s.Command = Waiting, hold.Command
+			s.Reasons = append([]string{hold.Reason}, s.Reasons...)
 		}
 		return s
 	}
@@ -180,7 +183,7 @@ func unmet(rs []Requirement) State {
 			return Failed
 		case r.Decision == Deny:
 			state = Blocked
-		case state == Todo && (r.Name == "version" || strings.HasSuffix(r.Name, "approval") || strings.Contains(r.Name, "signoff")):
+		case state == Todo && (r.Name == "version" || r.Name == "no-hold" || strings.HasSuffix(r.Name, "approval") || strings.Contains(r.Name, "signoff")):
 			state = Waiting
 		}
 	}
