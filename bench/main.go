@@ -83,6 +83,9 @@ func run(ctx context.Context, rounds int, results string) (err error) {
 	if b.facts.helm, err = b.helmVersion(ctx); err != nil {
 		return err
 	}
+	if machine.after, err = load(); err != nil {
+		return err
+	}
 	fmt.Println()
 	fmt.Print(table(b.rows))
 	return os.WriteFile(results, []byte(report(machine, b.rounds, b.rows, b.facts)), 0o644)

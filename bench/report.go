@@ -12,17 +12,17 @@ import (
 type machine struct {
 	cores  int
 	memory string
-	load   string // of one, five and fifteen minutes, before anything began
+	before string // load averages of one, five and fifteen minutes, before anything began
+	after  string // and when all was measured
 	system string
 }
 
 func describeMachine() (machine, error) {
 	m := machine{cores: runtime.NumCPU(), system: runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()}
-	load, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
+	var err error
+	if m.before, err = load(); err != nil {
 		return m, err
 	}
-	m.load = strings.Join(strings.Fields(string(load))[:3], " ")
 	mem, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return m, err
@@ -33,6 +33,14 @@ func describeMachine() (machine, error) {
 	}
 	m.memory = fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20))
 	return m, nil
+}
+
+func load() (string, error) {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(strings.Fields(string(data))[:3], " "), nil
 }
 
 // median of some numbers, at least one.
@@ -78,9 +86,9 @@ Made by %[1]s; it is written over by
     make demo     # once: the lab and the images
     make bench    # or bench/run -n ROUNDS
 
-The machine: %[2]d cores, %[3]s of memory, %[4]s; load average %[5]s before it began. Three
-Kubernetes clusters, the registry and the builder run on the same cores. The peers are
-helm %[6]s and buildctl. Medians of %[7]d rounds (least–most); both sides run in turn in
+The machine: %[2]d cores, %[3]s of memory, %[4]s; load average %[5]s
+before it began and %[15]s when all was measured. Three Kubernetes clusters, the
+registry and the builder run on the same cores. The peers are helm %[6]s and buildctl. Medians of %[7]d rounds (least–most); both sides run in turn in
 every round, and the ratio is the median of the rounds' own ratios: below 1, gauntlet is
 faster.
 
@@ -92,11 +100,12 @@ faster.
   `+"`gauntlet run`"+`, with the hub's lock, the waiting and the signed record of it. Row 2 is the
   whole run: before the step it makes the release, dry-runs every hub and asks the gate;
   after it, a probe user starts a server through the hub, runs code in it and leaves. The
-  peer has none of that, and does not say whether anybody can work on the hub.
+  peer has none of that, and does not say whether anybody can work on the hub. Both apply
+  through the same Helm library, so row 1 can be little more than a tie.
 - Row 3: with nothing changed gauntlet made %[9]d revisions in %[7]d rounds and helm %[10]d.
   Gauntlet reads the whole ledger, verifies every signature and asks the gate each time.
 - Row 4: helm's time is the timeout it was given, here 60 s; by default it is 5 minutes.
-  Gauntlet's last line named the image in %[11]d of %[7]d rounds, helm's output in %[12]d. Gauntlet:
+  Gauntlet's error named the image in %[11]d of %[7]d rounds, helm's output in %[12]d. Gauntlet:
 
 %[13]s
 
@@ -113,8 +122,8 @@ faster.
   from the commit, so that nothing else gets in, and writes the worker's digest into the
   notebook; the images' test, which follows, is not measured. In both rows everything is
   warm: what is left are tenths of a second, which nobody waits for.
-`, "`bench/run`", m.cores, m.memory, m.system, m.load, f.helm, rounds, table(rows),
-		f.gauntletMade, f.helmMade, f.gauntletNamed, f.helmSaid, quote(f.gauntletLine), quote(f.helmLine))
+`, "`bench/run`", m.cores, m.memory, m.system, m.before, f.helm, rounds, table(rows),
+		f.gauntletMade, f.helmMade, f.gauntletNamed, f.helmSaid, quote(f.gauntletLine), quote(f.helmLine), m.after)
 }
 
 // quote indents lines so that Markdown takes them as they are.
