@@ -26,8 +26,7 @@ type word struct {
 // speak prepares a statement by a person: the release it is about and who they are.
 // A word that no gate would count is refused here, where it can still be mended.
 func (w *Workspace) speak(ctx context.Context, ref string, roles ...string) (*word, error) {
-	key, err := w.signer()
-	if err != nil {
+	if _, err := w.signer(); err != nil {
 		return nil, err
 	}
 	s, err := w.look(ctx, "")
@@ -38,13 +37,28 @@ func (w *Workspace) speak(ctx context.Context, ref string, roles ...string) (*wo
 	if err != nil {
 		return nil, err
 	}
+	said, err := w.speaker(s, roles...)
+	if err != nil {
+		return nil, err
+	}
+	said.id = id
+	return said, nil
+}
+
+// speaker is whoever holds the workspace's key, refused when they have none of the
+// roles.
+func (w *Workspace) speaker(s *sight, roles ...string) (*word, error) {
+	key, err := w.signer()
+	if err != nil {
+		return nil, err
+	}
 	name, p, ok := s.person(key.ID())
 	if !ok {
 		return nil, inputf("the policy in force (%s) knows no key %s: it would count for nothing; the board adds a person with `gauntlet policy propose`", s.digest.Short(), key.ID())
 	}
 	for _, r := range roles {
 		if slices.Contains(p.Roles, r) {
-			return &word{s: s, id: id, name: name, role: p.Roles}, nil
+			return &word{s: s, name: name, role: p.Roles}, nil
 		}
 	}
 	return nil, inputf("%s has the roles %s in the policy: this word is for the role %s", name, strings.Join(p.Roles, ", "), strings.Join(roles, " or "))

@@ -103,8 +103,13 @@ func (s *sight) tier(name string) (config.Tier, error) {
 	return config.Tier{}, inputf("the policy has no tier %q: its tiers are %s", name, strings.Join(names, ", "))
 }
 
-// deployed reads a deployment that a deployer of the policy in force recorded.
+// deployed reads a deployment or rollback that somebody of the policy in force
+// recorded who may.
 func (s *sight) deployed(r evidence.Record) (evidence.Deployment, bool) {
+	if r.Type == evidence.RollbackType {
+		b, err := evidence.Decode[evidence.Rollback](r)
+		return b.Deployment(), err == nil && (s.is(r.Signer, config.RoleDeployer) || s.is(r.Signer, config.RoleBoard))
+	}
 	if r.Type != evidence.DeploymentType {
 		return evidence.Deployment{}, false
 	}

@@ -147,7 +147,8 @@ func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (
 			continue
 		}
 		known = true
-		judged = judged || rec.About(evidence.Release, r.Release)
+		// A rollback asked no gate, and does not count where none came before it.
+		judged = judged || rec.Type == evidence.DeploymentType && rec.About(evidence.Release, r.Release)
 	}
 	return known, judged
 }

@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/deploy"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// How long an emergency waits for a registry that may be the reason for it.
+const (
+	ledgerPatience = 20 * time.Second // to read the ledger
+	recordPatience = time.Minute      // to fetch the release and write the statement
+)
+
+// A RolledBack is what Rollback did.
+type RolledBack struct {
+	Hub string `json:"hub"`
+	deploy.RollbackResult
+	Recorded bool   `json:"recorded"`          // the ledger knows
+	Verified bool   `json:"verified"`          // the tier's suites passed afterwards
+	Problem  string `json:"problem,omitempty"` // why it is not recorded or not verified
+}
+
+// Rollback brings a hub back to an earlier revision of Helm's history (to; 0 for the
+// newest that gauntlet made, that ran and that differs), without a gate. Deployers and
+// board members may.
+//
+// A ledger that cannot be read or written does not stop it: then the cluster alone
+// decides who may, and the result says that nothing is recorded. Run again, it changes
+// nothing and records what is missing.
+func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason string) (*RolledBack, error) {
+	if strings.TrimSpace(reason) == "" {
+		return nil, inputf("a rollback needs --reason: others must know why the hub went back")
+	}
+	if to < 0 {
+		return nil, inputf("--to %d: revisions of Helm count from 1", to)
+	}
+	if _, err := w.signer(); err != nil {
+		return nil, err
+	}
+	h, err := w.hub(hubName)
+	if err != nil {
+		return nil, err
+	}
+	c, err := w.clients.get(h.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	s, unread := w.lookSoon(ctx, hubName)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case unread != nil:
+		w.tell("rollback", hubName, Warned, "", "going on without the ledger: "+kube.OneLine(unread.Error()))
+	default:
+		if _, err := w.speaker(s, config.RoleDeployer, config.RoleBoard); err != nil {
+			return nil, err
+		}
+	}
+	w.tell("rollback", hubName, Started, "", reason)
+	res, err := deploy.Rollback(ctx, deploy.RollbackRequest{
+		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: to, Reason: reason,
+		Observe: func(e deploy.Event) { w.tell("rollback", hubName, Progress, e.Object, e.Message) },
+	})
+	if err != nil {
+		return nil, &StepError{Step: "rollback", Hub: hubName, Cause: err}
+	}
+	kill.At("rollback:unrecorded")
+	state, text := Passed, fmt.Sprintf("revision %d runs what revision %d did (release %.12s)", res.Revision, res.To, res.Release)
+	if res.Reused {
+		state = Reused
+	}
+	w.tell("rollback", hubName, state, "", text)
+
+	out := &RolledBack{Hub: hubName, RollbackResult: res}
+	err = unread
+	var contents *release.Contents
+	if err == nil {
+		contents, err = w.recordRollback(ctx, s, out, reason)
+	}
+	if err != nil {
+		out.Problem = fmt.Sprintf("NOT RECORDED and not verified: `gauntlet rollback %s` again, or the next deploy to it, records what it runs (%s)", hubName, kube.OneLine(err.Error()))
+		w.tell("rollback", hubName, Warned, "", out.Problem)
+		return out, nil
+	}
+	out.Recorded = true
+	return out, w.verifyRollback(ctx, s, out, contents)
+}
+
+// lookSoon reads the ledger, unless that takes too long.
+func (w *Workspace) lookSoon(ctx context.Context, hubName string) (*sight, error) {
+	ctx, cancel := bounded(ctx, ledgerPatience)
+	defer cancel()
+	s, err := w.look(ctx, hubName)
+	return s, because(ctx, err)
+}
+
+// recordRollback says in the ledger what the hub runs now, when it does not say so
+// already.
+func (w *Workspace) recordRollback(ctx context.Context, s *sight, b *RolledBack, reason string) (*release.Contents, error) {
+	ctx, cancel := bounded(ctx, recordPatience)
+	defer cancel()
+	contents, err := w.labelled(ctx, s, b)
+	if err != nil {
+		return nil, because(ctx, err)
+	}
+	h, part := w.Platform.Hubs[b.Hub], contents.Release.Hubs[b.Hub]
+	asked := deploy.Request{Release: contents.Digest(), Deployable: part.Deployable}
+	c, err := w.clients.get(h.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if known, _ := s.deployment(b.Hub, asked, deploy.State(ctx, c, h.Namespace, h.Release)); known {
+		return contents, nil
+	}
+	err = w.record(ctx, s, ledger.Statement{
+		Type: evidence.RollbackType,
+		Subjects: []evidence.Subject{
+			{Kind: evidence.Release, Digest: asked.Release},
+			{Kind: evidence.Deployable, Digest: asked.Deployable},
+		},
+		Predicate: evidence.Rollback{
+			Hub: b.Hub, Tier: h.Tier, From: b.From, To: b.To, Revision: b.Revision,
+			Reason: reason, Started: b.Started, Finished: b.Finished,
+		},
+	})
+	return contents, because(ctx, err)
+}
+
+// labelled is the release that the labels of the hub's revision name.
+func (w *Workspace) labelled(ctx context.Context, s *sight, b *RolledBack) (*release.Contents, error) {
+	for _, id := range s.made() {
+		if id.Label() != b.Release {
+			continue
+		}
+		contents, err := w.open(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if contents.Release.Hubs[b.Hub].Deployable.Label() != b.Deployable {
+			return nil, fmt.Errorf("release %s holds another deployable for hub %s than revision %d bears", id.Short(), b.Hub, b.Revision)
+		}
+		return contents, nil
+	}
+	return nil, fmt.Errorf("the ledger knows no release %.12s, which revision %d bears", b.Release, b.Revision)
+}
+
+// verifyRollback runs the tier's suites on the hub. That a suite failed is its error;
+// that none could run is the rollback's problem.
+func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack, contents *release.Contents) error {
+	h := w.Platform.Hubs[b.Hub]
+	err := w.elsewhere(b.Hub, contents)
+	tier, terr := s.tier(h.Tier)
+	err = errors.Join(err, terr)
+	if err == nil && len(tier.Suites) == 0 {
+		err = fmt.Errorf("the policy asks for no suite in tier %s", tier.Name)
+	}
+	if err == nil {
+		c, cerr := w.clients.get(h.Cluster)
+		if cerr != nil {
+			return cerr
+		}
+		err = w.checkHub(ctx, s, tier, b.Hub, c, contents)
+	}
+	var failed *StepError
+	switch {
+	case err == nil:
+		b.Verified = true
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &failed):
+		b.Problem = err.Error()
+		return err
+	}
+	b.Problem = "not verified: " + kube.OneLine(err.Error())
+	w.tell("rollback", b.Hub, Warned, "", b.Problem)
+	return nil
+}
