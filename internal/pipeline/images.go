@@ -143,12 +143,13 @@ func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evid
 		return nil, inputf("the values ask for %s by tag and leave the others to this commit: a release holds the images of one build; ask for all by tag or for none",
 			listed(asked))
 	}
+	first := slices.Min(slices.Collect(maps.Keys(asked)))
 	for _, r := range slices.Backward(s.view.Records) {
 		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
 		if b, err := evidence.Decode[evidence.Build](r); err == nil && holds(b, asked) {
-			w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", b.Label, shortCommit(b.Commit)))
+			w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", c.request[first], shortCommit(b.Commit)))
 			return &b, nil
 		}
 	}

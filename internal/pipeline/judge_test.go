@@ -119,3 +119,23 @@ func TestAnAnswerSaysTheFirstReasonAndHowManyMore(t *testing.T) {
 		t.Errorf("%q, expected %q", err, want)
 	}
 }
+
+func TestAnyOfATiersHubsIsTheOneThatRunsIt(t *testing.T) {
+	r := release.Release{Hubs: map[string]release.Part{"a": {Deployable: digest("R on a")}, "b": {Deployable: digest("R on b")}}}
+	hubs := []string{"new", "a", "b"}
+	for name, tt := range map[string]struct {
+		states map[string]gate.HubState
+		want   string
+	}{
+		"none runs it":                      {map[string]gate.HubState{"a": {Deployable: digest("old").Label()}}, "new"},
+		"the last runs it":                  {map[string]gate.HubState{"b": {Deployable: digest("R on b").Label()}}, "b"},
+		"two run it":                        {map[string]gate.HubState{"a": {Deployable: digest("R on a").Label()}, "b": {Deployable: digest("R on b").Label()}}, "a"},
+		"an empty hub it holds nothing for": {map[string]gate.HubState{"new": {}, "b": {Deployable: digest("R on b").Label()}}, "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := oneOf(hubs, r, tt.states); got != tt.want {
+				t.Errorf("got %s, expected %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -37,7 +37,7 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 // tierHubs are the hubs of a tier in the policy's order; where any one will do, the
 // one that already runs the deployable, else the first.
 func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
-	hubs := tier.Order
+	hubs := slices.Clone(tier.Order)
 	for _, h := range w.hubNames(tier.Name) {
 		if !slices.Contains(hubs, h) {
 			hubs = append(hubs, h)
@@ -50,13 +50,17 @@ func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config
 	if err != nil {
 		return nil, err
 	}
-	states := w.states(ctx)
+	return []string{oneOf(hubs, contents.Release, w.states(ctx))}, nil
+}
+
+// oneOf is the hub that runs its part of a release, else the first.
+func oneOf(hubs []string, r release.Release, states map[string]gate.HubState) string {
 	for _, h := range hubs {
-		if states[h].Deployable == contents.Release.Hubs[h].Deployable.Label() {
-			return []string{h}, nil
+		if part, ok := r.Hubs[h]; ok && states[h].Deployable == part.Deployable.Label() {
+			return h
 		}
 	}
-	return hubs[:1], nil
+	return hubs[0]
 }
 
 // Deploy brings one hub to a release, when the gate allows it, and runs the tier's
