@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	"gauntlet/internal/gate"
+	"gauntlet/internal/kill"
 )
 
 // changes makes a change to the values and then one to the user list.
@@ -34,6 +37,42 @@ func changes(t *testing.T) {
 		if got, want := s.count(), (map[string]int{"image PASSED": 0, "pairing PASSED": 0, "render PASSED": 2}); !covers(got, want) {
 			t.Errorf("the ledger shows %v, expected %v", got, want)
 		}
+	})
+	t.Run("a plan names the change, shows no secret and changes nothing", func(t *testing.T) {
+		s.set("jupyter-config.yml", map[string]any{
+			"jupyterhub.singleuser.storage.capacity": "280Mi",
+			"jupyterhub.auth.password":               "open-sesame",
+		})
+		s.commit("Think of giving homes more room")
+		// A run that dies before it changes the hub leaves the release to plan with.
+		s.try([]string{kill.Env + "=deploy:locked"}, "run", "--to", "bleeding-edge", "--key", "ci")
+		st := statusOf(s.team)
+		revision := func() string {
+			return s.kubectl("bleeding-edge", "-n", s.name, "get", "secrets", "-l", "owner=helm", "-o", "name")
+		}
+		before := revision()
+		r := s.gauntlet(0, "plan", st.Release.Short(), "testing")
+		for _, want := range []string{"USER SERVERS", "ConfigMap/hub", "storage.capacity: 256Mi → 280Mi", "Deployment/hub: its pods restart", "key password: another value"} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("the plan does not say %q", want)
+			}
+		}
+		if strings.Contains(r.out, "USERS CUT OFF") {
+			t.Error("a restart of the hub alone cuts users off")
+		}
+		p := s.gauntlet(0, "plan", st.Release.Short(), "testing", "-o", "json")
+		for _, secret := range []string{"open-sesame", base64.StdEncoding.EncodeToString([]byte("open-sesame"))} {
+			if strings.Contains(r.all()+p.all(), secret) {
+				t.Errorf("the plan shows %s", secret)
+			}
+		}
+		if t.Failed() {
+			t.Log(r.all())
+		}
+		if after := revision(); after != before || before == "" {
+			t.Errorf("Helm's revisions: %s before and %s after", before, after)
+		}
+		s.set("jupyter-config.yml", map[string]any{"jupyterhub.auth.password": ""})
 	})
 	t.Run("a value reuses images and pairing and redoes the rest", func(t *testing.T) {
 		before := s.count()

@@ -3,6 +3,7 @@ package helm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"helm.sh/helm/v4/pkg/action"
 	helmkube "helm.sh/helm/v4/pkg/kube"
@@ -18,35 +19,54 @@ import (
 //
 // An interrupted or failed release is no hindrance.
 func (h *Helm) DryRun(a Apply, history []Record) (int, error) {
-	ch, values, err := load(a.Chart, a.Values)
+	s, r, err := h.render(a, history)
 	if err != nil {
 		return 0, err
 	}
-	s, err := h.open(nil)
-	if err != nil {
-		return 0, err
-	}
-	upgrade := len(history) > 0 && history[0].Status != Uninstalled
-	in := action.NewInstall(s.Configuration)
-	in.DryRunStrategy = action.DryRunServer
-	in.ReleaseName, in.Namespace, in.IsUpgrade = a.Name, h.namespace, upgrade
-	in.WaitStrategy = helmkube.HookOnlyStrategy
-	made, err := in.Run(ch, values)
-	if err != nil {
-		return 0, err
-	}
-	r, ok := made.(*release1.Release)
-	if !ok {
-		return 0, fmt.Errorf("helm rendered something of an unknown form (%T)", made)
-	}
-	// A release that was never applied server-side has fields that helm owns
-	// under another title: no conflict of Helm's own way to apply.
-	force := upgrade && history[0].release.ApplyMethod != string(release1.ApplyMethodServerSideApply)
-
 	list, err := s.kube.Build(bytes.NewBufferString(r.Manifest), true)
 	if err != nil {
 		return 0, err
 	}
+	return h.tryOut(s, list, r, history)
+}
+
+// upgrades says whether the next revision upgrades a release that is there.
+func upgrades(history []Record) bool { return len(history) > 0 && history[0].Status != Uninstalled }
+
+// clientSide says whether a release was never applied server-side.
+func clientSide(history []Record) bool {
+	return upgrades(history) && history[0].release.ApplyMethod != string(release1.ApplyMethodServerSideApply)
+}
+
+// render renders a release and keeps nothing of it.
+func (h *Helm) render(a Apply, history []Record) (session, *release1.Release, error) {
+	ch, values, err := load(a.Chart, a.Values)
+	if err != nil {
+		return session{}, nil, err
+	}
+	s, err := h.open(nil)
+	if err != nil {
+		return session{}, nil, err
+	}
+	in := action.NewInstall(s.Configuration)
+	in.DryRunStrategy = action.DryRunServer
+	in.ReleaseName, in.Namespace, in.IsUpgrade = a.Name, h.namespace, upgrades(history)
+	in.WaitStrategy = helmkube.HookOnlyStrategy
+	made, err := in.Run(ch, values)
+	if err != nil {
+		return session{}, nil, err
+	}
+	r, ok := made.(*release1.Release)
+	if !ok {
+		return session{}, nil, fmt.Errorf("helm rendered something of an unknown form (%T)", made)
+	}
+	return s, r, nil
+}
+
+// tryOut sends objects, and the hooks of their release, as a dry run. Each object
+// then holds what the API server would make of it. It returns how many it tried.
+func (h *Helm) tryOut(s session, objects helmkube.ResourceList, r *release1.Release, history []Record) (int, error) {
+	list := slices.Clone(objects)
 	for _, hook := range r.Hooks {
 		more, err := s.kube.Build(bytes.NewBufferString(hook.Manifest), true)
 		if err != nil {
@@ -63,10 +83,12 @@ func (h *Helm) DryRun(a Apply, history []Record) (int, error) {
 		}
 	}
 	if len(list) == 0 {
-		return 0, fmt.Errorf("chart %s renders no object at all with these values", ch.Name())
+		return 0, fmt.Errorf("chart %s renders no object at all with these values", r.Chart.Name())
 	}
-	_, err = s.kube.Create(list,
-		helmkube.ClientCreateOptionServerSideApply(true, force),
+	// A release that was never applied server-side has fields that helm owns
+	// under another title: no conflict of Helm's own way to apply.
+	_, err := s.kube.Create(list,
+		helmkube.ClientCreateOptionServerSideApply(true, clientSide(history)),
 		helmkube.ClientCreateOptionDryRun(true))
 	if err != nil {
 		return 0, fmt.Errorf("the API server refuses it: %w", err)

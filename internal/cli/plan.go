@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gauntlet/internal/pipeline"
+	"gauntlet/internal/plan"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan RELEASE HUB",
+		Short: "Show what a deploy would change on a hub",
+		Long: `Renders a release for a hub, lets the hub's API server say what it would make of
+it (a server-side dry run), and compares that with what is live. Changes are grouped
+by what they mean for users, the hardest first, with the number of people who are
+connected now. Nothing is changed and no gate is asked. Values of Secrets are never
+shown.
+
+What is planned holds for the moment: what others change meanwhile is not in it.
+
+Exit codes: 0 also when nothing would change; 1 the plan failed, as the deploy would;
+2 wrong input.`,
+		Example: `  gauntlet plan 3f2a9c compute
+  gauntlet plan v1.4.0 compute -o json`,
+		Args:              args("RELEASE", "HUB"),
+		ValidArgsFunction: a.completeDeploy,
+		RunE: func(c *cobra.Command, names []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			p, err := w.Plan(c.Context(), names[0], names[1])
+			if err != nil {
+				return err
+			}
+			return a.print(p, func() { drawPlan(a.out, p) })
+		},
+	}
+}
+
+// drawPlan draws what a deploy would change, the hardest for users first.
+func drawPlan(out io.Writer, p *pipeline.Planned) {
+	s := styleOf(out)
+	at := fmt.Sprintf("revision %d now", p.Revision)
+	if p.Revision == 0 {
+		at = "nothing installed yet"
+	}
+	fmt.Fprintf(out, "release %s on %s (%s, cluster %s, %s)\n", s.bold(p.Release.Short()), s.bold(plain(p.Hub)), plain(p.Tier), plain(p.Cluster), at)
+	if p.Revision > 0 {
+		fmt.Fprintf(out, "connected: %s\n", plain(connected(p.Connected)))
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintf(out, "%s %s\n", s.yellow("note:"), plain(n))
+	}
+	switch {
+	case p.Reused:
+		fmt.Fprintln(out, "\nnothing would change: the hub runs this release already")
+		if len(p.Differs) > 0 {
+			fmt.Fprintf(out, "changed by others since, and left so: %s\n", plain(strings.Join(p.Differs, ", ")))
+		}
+		return
+	case p.Unchanged:
+		fmt.Fprintln(out, "\nnothing would change")
+		return
+	}
+	for _, g := range p.Groups {
+		fmt.Fprintf(out, "\n%s\n", groupStyle(s, g.Name))
+		for _, it := range g.Items {
+			effect := ""
+			if it.Effect != "" {
+				effect = ": " + plain(it.Effect)
+			}
+			fmt.Fprintf(out, "  %s %s%s\n", actionMark(s, it.Action), s.bold(plain(it.Object)), effect)
+			for _, l := range it.Lines {
+				fmt.Fprintf(out, "      %s\n", s.dim(plain(l)))
+			}
+			if it.More > 0 {
+				fmt.Fprintf(out, "      %s\n", s.dim(fmt.Sprintf("and %d more", it.More)))
+			}
+		}
+	}
+}
+
+// connected says who is connected, or why that is not known.
+func connected(c pipeline.Connected) string {
+	switch {
+	case c.Problem != "":
+		return "not known: " + c.Problem
+	case c.Users == 0:
+		return "nobody has a server running"
+	}
+	return fmt.Sprintf("%s with %s running", count(c.Users, "user", "users"), count(c.Servers, "server", "servers"))
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func groupStyle(s style, name string) string {
+	switch title := strings.ToUpper(name); name {
+	case plan.CutOff:
+		return s.red(title)
+	case plan.Restarts, plan.UserServers, plan.Volumes, plan.Rights:
+		return s.yellow(title)
+	default:
+		return s.cyan(title)
+	}
+}
+
+func actionMark(s style, action string) string {
+	switch action {
+	case plan.Added:
+		return s.green("+")
+	case plan.Removed:
+		return s.red("-")
+	case plan.Runs:
+		return s.cyan(">")
+	case plan.Kept:
+		return s.dim("=")
+	}
+	return s.yellow("~")
+}

@@ -1,0 +1,137 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/plan"
+)
+
+// A Plan is what Deploy would do with a request now.
+type Plan struct {
+	Revision int           // that the hub is at; 0: nothing is installed
+	Reused   bool          // the hub runs it already: Deploy makes no revision
+	Groups   []plan.Group  // what would change
+	Differs  []string      // objects that somebody changed and that a reused revision leaves so
+	Notes    []string      // what else there is to know; may quote the cluster
+	Blocked  *ForeignError // another tool's revision, which Deploy refuses without Adopt
+}
+
+// Preview says what Deploy would change, and changes nothing. The namespace must
+// exist. It takes no lock: what it says holds until somebody changes the hub.
+func Preview(ctx context.Context, r Request) (Plan, error) {
+	if _, err := serverTime(ctx, r.Client); err != nil {
+		return Plan{}, fmt.Errorf("cluster %s is down or cannot be reached: %w", r.Client.Context, err)
+	}
+	h := helm.New(r.Client, r.Namespace, nil)
+	history, err := h.History(r.ReleaseName)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := r.standing(history)
+	seen, err := h.Preview(ctx, helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Plan{}, context.Cause(ctx)
+		}
+		if p.Reused { // a deploy would not even try
+			p.Notes = append(p.Notes, "it cannot be compared with what is live: "+clip(err.Error()))
+			return p, nil
+		}
+		return Plan{}, errors.New(clip(err.Error()))
+	}
+	in := plan.Input{}
+	missing := false
+	for _, o := range seen.Objects {
+		in.Pairs = append(in.Pairs, plan.Pair{Live: o.Live, New: o.New, Once: o.Once, Again: o.Again})
+		missing = missing || o.Live == nil
+	}
+	for _, hook := range seen.Hooks {
+		in.Hooks = append(in.Hooks, plan.Hook{Object: hook.Object, On: hook.On})
+	}
+	if in.Doors, err = doors(ctx, r.Client, r.Namespace); err != nil {
+		p.Notes = append(p.Notes, fmt.Sprintf("how users come in is judged by the release alone: %v", err))
+	}
+	if seen.ClientSide {
+		p.Notes = append(p.Notes, "Helm applies this release client-side: what the new version no longer sets is not shown as removed")
+	}
+	p.Groups = plan.Compare(in)
+	p.Reused = p.Reused && !missing // what somebody deleted is put back
+	if p.Reused {
+		p.Differs, p.Groups = objectsOf(p.Groups), nil
+	}
+	return p, nil
+}
+
+// standing is what the history says of the deployment to come.
+func (r Request) standing(history []helm.Record) Plan {
+	if len(history) == 0 || history[0].Status == helm.Uninstalled {
+		return Plan{}
+	}
+	newest := history[0]
+	p := Plan{Revision: newest.Revision, Reused: r.isAt(newest)}
+	switch {
+	case !ours(newest.Labels, newest.Revision):
+		p.Blocked = &ForeignError{Context: r.Client.Context, Namespace: r.Namespace, ReleaseName: r.ReleaseName,
+			Revision: newest.Revision, Status: newest.Status, Pending: newest.Pending()}
+	case newest.Pending():
+		p.Notes = append(p.Notes, fmt.Sprintf("revision %d is unfinished (%s): a deploy is at work, or was interrupted", newest.Revision, newest.Status))
+	case newest.Status == helm.Failed:
+		p.Notes = append(p.Notes, fmt.Sprintf("revision %d failed: what is live may be of it", newest.Revision))
+	}
+	return p
+}
+
+func objectsOf(groups []plan.Group) []string {
+	var out []string
+	for _, g := range groups {
+		for _, it := range g.Items {
+			if it.Action == plan.Changed && g.Name != plan.Images && !slices.Contains(out, it.Object) {
+				out = append(out, it.Object)
+			}
+		}
+	}
+	return out
+}
+
+// doors are the Services and Ingresses of a namespace, whoever made them.
+func doors(ctx context.Context, c *kube.Client, namespace string) ([]plan.Object, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
+	defer cancel()
+	services, err := c.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the Services: %w", err)
+	}
+	ingresses, err := c.NetworkingV1().Ingresses(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the Ingresses: %w", err)
+	}
+	var out []plan.Object
+	add := func(kind string, o any) error {
+		m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			return fmt.Errorf("read a %s: %w", kind, err)
+		}
+		m["kind"] = kind // lists leave it out
+		out = append(out, m)
+		return nil
+	}
+	for i := range services.Items {
+		if err := add("Service", &services.Items[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range ingresses.Items {
+		if err := add("Ingress", &ingresses.Items[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
