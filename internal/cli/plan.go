@@ -65,8 +65,7 @@ func drawPlan(out io.Writer, p *pipeline.Planned) {
 		}
 		return
 	case p.Unchanged:
-		fmt.Fprintln(out, "\nnothing would change")
-		return
+		fmt.Fprintln(out, "\nnothing would change, but a deploy makes a new revision")
 	}
 	for _, g := range p.Groups {
 		fmt.Fprintf(out, "\n%s\n", groupStyle(s, g.Name))

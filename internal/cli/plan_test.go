@@ -30,7 +30,7 @@ func TestAPlanIsDrawnWithTheHardestForUsersFirst(t *testing.T) {
 		p    pipeline.Planned
 		says string
 	}{
-		"nothing changes":   {pipeline.Planned{Unchanged: true, Revision: 1}, "\nnothing would change\n"},
+		"nothing changes":   {pipeline.Planned{Unchanged: true, Revision: 1}, "\nnothing would change, but a deploy makes a new revision\n"},
 		"it runs already":   {pipeline.Planned{Unchanged: true, Reused: true, Revision: 1, Differs: []string{"Deployment/hub"}}, "left so: Deployment/hub\n"},
 		"nothing installed": {pipeline.Planned{}, "nothing installed yet)\n"},
 		"nobody":            {pipeline.Planned{Revision: 1}, "connected: nobody has a server running\n"},

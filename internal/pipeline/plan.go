@@ -19,7 +19,7 @@ type Planned struct {
 	Cluster  string         `json:"cluster"`
 	Revision int            `json:"revision"` // of the Helm release now; 0: nothing is installed
 
-	Unchanged bool         `json:"unchanged"` // a deploy would change nothing
+	Unchanged bool         `json:"unchanged"` // no object would change; hooks run all the same, unless it is reused
 	Reused    bool         `json:"reused"`    // the hub runs the release already: no revision would be made
 	Differs   []string     `json:"differs,omitempty"`
 	Connected Connected    `json:"connected"`
@@ -80,7 +80,7 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName string) (*Planned, er
 	}
 	out := &Planned{
 		Release: id, Hub: hubName, Tier: h.Tier, Cluster: part.Target.Cluster, Revision: p.Revision,
-		Unchanged: len(p.Groups) == 0, Reused: p.Reused, Differs: p.Differs, Groups: p.Groups, Notes: p.Notes,
+		Unchanged: plan.Unchanged(p.Groups), Reused: p.Reused, Differs: p.Differs, Groups: p.Groups, Notes: p.Notes,
 	}
 	if out.Groups == nil {
 		out.Groups = []plan.Group{}

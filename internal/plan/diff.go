@@ -97,9 +97,20 @@ func lists(path []step, a, b []any) []change {
 		if i < len(b) {
 			y = b[i]
 		}
-		out = append(out, diff(with(path, step{fmt.Sprint(i), true}), x, y)...)
+		out = append(out, diff(with(path, step{place(i, x, y), true}), x, y)...)
 	}
 	return out
+}
+
+// place is where elements are in a list, with their name, if they have one: it may
+// say that what is below is a secret.
+func place(i int, x, y any) string {
+	for _, v := range []any{x, y} {
+		if n, ok := at(v, "name").(string); ok {
+			return fmt.Sprintf("%d %s", i, n)
+		}
+	}
+	return fmt.Sprint(i)
 }
 
 // named is a list by the names of its elements, when each has one of its own.
@@ -135,24 +146,26 @@ func scalars(l []any) bool {
 
 // elements says what a list of words loses and gains.
 func elements(path []step, a, b []any) change {
-	count := map[any]int{}
+	lost, gained := map[any]int{}, map[any]int{} // how many more one side has
+	for _, v := range a {
+		lost[v]++
+		gained[v]--
+	}
 	for _, v := range b {
-		count[v]++
+		lost[v]--
+		gained[v]++
 	}
 	var said []string
-	for i, v := range a {
-		if count[v] > 0 {
-			count[v]--
-			continue
-		}
-		said = append(said, "−"+word(path, a, i))
-	}
-	for i := len(b) - 1; i >= 0; i-- { // what is left over was counted from the end
-		if v := b[i]; count[v] > 0 {
-			count[v]--
-			said = append(said, "+"+word(path, b, i))
+	tell := func(mark string, l []any, more map[any]int) {
+		for i, v := range l {
+			if more[v] > 0 {
+				more[v]--
+				said = append(said, mark+word(path, l, i))
+			}
 		}
 	}
+	tell("−", a, lost)
+	tell("+", b, gained)
 	if len(said) == 0 {
 		said = []string{"another order"}
 	}

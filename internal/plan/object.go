@@ -45,6 +45,9 @@ var kept = []string{"name", "namespace", "labels", "annotations", "finalizers", 
 // tools are annotations that Helm, kubectl and controllers keep their own notes in.
 var tools = []string{"meta.helm.sh/", "kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"}
 
+// marks are labels that only say which version of which chart an object is of.
+var marks = []string{"app.kubernetes.io/managed-by", "helm.sh/chart", "chart", "heritage"}
+
 // settled is an object without what the server and the tools write about it.
 func settled(o Object) Object {
 	if o == nil {
@@ -59,7 +62,7 @@ func settled(o Object) Object {
 		}
 	}
 	if l := maps.Clone(mapAt(meta, "labels")); l != nil {
-		delete(l, "app.kubernetes.io/managed-by")
+		maps.DeleteFunc(l, func(k string, _ any) bool { return slices.Contains(marks, k) })
 		meta["labels"] = l
 	}
 	if a := maps.Clone(mapAt(meta, "annotations")); a != nil {

@@ -80,15 +80,11 @@ type Item struct {
 // maxLines bounds what is told of one object.
 const maxLines = 12
 
-// Compare groups what a deploy would change; none when it would change nothing.
-// Hooks are no change, so without any there are none.
+// Compare groups what a deploy would change. Hooks run whether or not anything does.
 func Compare(in Input) []Group {
 	c := &comparison{groups: map[string][]Item{}, doors: doorsOf(in)}
 	for _, p := range in.Pairs {
 		c.pair(p)
-	}
-	if len(c.groups) == 0 {
-		return nil
 	}
 	c.images(in.Pairs)
 	for _, h := range in.Hooks {
@@ -101,6 +97,11 @@ func Compare(in Input) []Group {
 		}
 	}
 	return out
+}
+
+// Unchanged says that no object would change: at most hooks run.
+func Unchanged(groups []Group) bool {
+	return !slices.ContainsFunc(groups, func(g Group) bool { return g.Name != Hooks })
 }
 
 type comparison struct {

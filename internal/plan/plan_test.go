@@ -219,15 +219,21 @@ secrets | changed Secret/s
 	}
 }
 
-func TestHooksAreToldOnlyBesideChanges(t *testing.T) {
+func TestHooksRunWithoutAChange(t *testing.T) {
 	hooks := []Hook{{Object: "Job/migrate", On: []string{"pre-upgrade"}}}
 	same := obj(t, nodePort)
-	if got := told(Compare(Input{Pairs: []Pair{{Live: same, New: same}}, Hooks: hooks})); got != "" {
-		t.Errorf("without a change: %s", got)
-	}
-	got := told(Compare(Input{Pairs: []Pair{{New: same}}, Hooks: hooks}))
-	if want := "network | added Service/public\nhooks | runs Job/migrate | pre-upgrade\n"; got != want {
-		t.Errorf("got %s", got)
+	for _, tt := range []struct {
+		pair Pair
+		want string
+		same bool
+	}{
+		{Pair{Live: same, New: same}, "hooks | runs Job/migrate | pre-upgrade\n", true},
+		{Pair{New: same}, "network | added Service/public\nhooks | runs Job/migrate | pre-upgrade\n", false},
+	} {
+		groups := Compare(Input{Pairs: []Pair{tt.pair}, Hooks: hooks})
+		if got := told(groups); got != tt.want || Unchanged(groups) != tt.same {
+			t.Errorf("got %s, unchanged %t", got, Unchanged(groups))
+		}
 	}
 }
 
@@ -246,6 +252,11 @@ func TestSecretsAreHidden(t *testing.T) {
 		{key("env", "[DB_PASSWORD]", "value"), "x", hidden},
 		{key("env", "[AWS_KEY]", "value"), "x", hidden},
 		{key("env", "[PLAIN]", "value"), "x", "x"},
+		{key("extraEnv", "[API_TOKEN]", "value"), "x", hidden},
+		{key("containers", "[token-helper]", "image"), "x", "x"},
+		{key("serviceKey"), "x", hidden},
+		{key("auth", "secret"), "x", hidden},
+		{key("dsn"), "https://abc@sentry/1", hidden},
 		{key("env", "[T]", "valueFrom", "secretKeyRef", "name"), "hub", "hub"},
 		{key("env", "[A_TOKEN]", "valueFrom", "secretKeyRef", "key"), "proxy-token", "proxy-token"},
 		{key("volumes", "[secret]", "secret", "secretName"), "hub", "hub"},
@@ -262,6 +273,14 @@ func TestSecretsAreHidden(t *testing.T) {
 	} {
 		if got := shown(tt.path, tt.value); got != tt.want {
 			t.Errorf("%s %v: %s, want %s", written(tt.path), tt.value, got, tt.want)
+		}
+	}
+	twice := func(v string) []any {
+		return []any{map[string]any{"name": "A_TOKEN", "value": v}, map[string]any{"name": "A_TOKEN", "value": v}}
+	}
+	for _, c := range diff(key("env"), twice("abc"), twice("abd")) {
+		if strings.Contains(c.text, "abc") || strings.Contains(c.text, "abd") {
+			t.Errorf("a variable that is there twice: %s", c.text)
 		}
 	}
 	c := elements(key("args"), []any{"run", "--token", "abc"}, []any{"run", "--token", "abd"})

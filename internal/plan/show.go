@@ -20,16 +20,16 @@ const (
 var sum = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{28,}\b`)
 
 // secretish is how people call what nobody else should read.
-var secretish = regexp.MustCompile(`(?i)passw|passphrase|token|secret|credential|cookie|crypt|salt|(^|[^a-z])pw($|[^a-z])|(private|api|access|account|auth|client|signing|shared|storage)[_-]?key`)
+var secretish = regexp.MustCompile(`(?i)passw|passphrase|token|secret|credential|cookie|crypt|salt|(^|[^a-z])pw($|[^a-z])|(private|api|access|account|auth|client|signing|shared|storage)[_-]?key|[a-z0-9_-]key$`)
 
 // keyish is more: variables of an environment are called so when they hold one.
 var keyish = regexp.MustCompile(`(?i)key|pass|pwd|dsn|auth`)
 
 // carries is a value that bears a secret itself: an option, an address.
-var carries = regexp.MustCompile(`(?i)(passw\w*|token|secret|credential\w*|[_-]key)\w*["']?\s*[=:]\s*\S|://[^/\s@]*:[^/\s@]*@|-----BEGIN`)
+var carries = regexp.MustCompile(`(?i)(passw\w*|token|secret|credential\w*|[_-]key)\w*["']?\s*[=:]\s*\S|://[^/\s]*@|-----BEGIN`)
 
 // references are keys of the Kubernetes API that name a secret and hold none.
-var references = []string{"secretKeyRef", "secretRef", "secretName", "secret", "imagePullSecrets", "automountServiceAccountToken", "serviceAccountToken", "tokenRequests"}
+var references = []string{"secretKeyRef", "secretRef", "secretName", "imagePullSecrets", "automountServiceAccountToken", "serviceAccountToken", "tokenRequests", "topologyKey"}
 
 // shown is a value as people may see it.
 func shown(path []step, v any) string {
@@ -56,21 +56,22 @@ func shown(path []step, v any) string {
 // secretPath says whether what lies at the path may be a secret, by its names.
 func secretPath(path []step) bool {
 	for i, s := range path {
-		if slices.Contains(references, s.name) {
+		volume := s.name == "secret" && i < len(path)-1 // as a volume's source
+		if volume || slices.Contains(references, s.name) {
 			continue
 		}
-		if secretish.MatchString(s.name) {
-			// The name of a container, volume or mount is no secret, nor what is
-			// below it; the name of a variable says what its value is.
-			if s.element && i > 0 && path[i-1].name != "env" {
-				continue
+		if !s.element {
+			if secretish.MatchString(s.name) {
+				return true
 			}
-			if s.element && last(path) != "value" {
-				continue
-			}
-			return true
+			continue
 		}
-		if s.element && i > 0 && path[i-1].name == "env" && last(path) == "value" && keyish.MatchString(s.name) {
+		// The name of a container, volume or mount says nothing of what is below it;
+		// the name of a variable says what its value is.
+		if last(path) != "value" {
+			continue
+		}
+		if secretish.MatchString(s.name) || i > 0 && path[i-1].name == "env" && keyish.MatchString(s.name) {
 			return true
 		}
 	}
