@@ -121,6 +121,9 @@ func failure(t evidence.TestResult) string {
 // resultReason is the line for a result that passed.
 func resultReason(what string, s said[evidence.TestResult]) string {
 	r := fmt.Sprintf("%s passed %d checks", what, len(s.what.Checks))
+	if len(s.what.Checks) == 1 {
+		r = what + " passed 1 check"
+	}
 	if s.what.Result == evidence.Warned {
 		r += ", with warnings: " + strings.Join(s.what.WarnedTests, ", ")
 	}

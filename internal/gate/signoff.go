@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,7 +46,7 @@ func (f *facts) roll(t config.Tier) ([]string, string) {
 func (f *facts) signoff(t config.Tier, user string) Requirement {
 	r := Requirement{Name: "signoff:" + user, Decision: Wait, Command: "gauntlet signoff " + f.ID.Short()}
 	if !f.people.Has(user, config.RoleUser) {
-		r.Command += " --for " + user + " --link URL"
+		r.Command += " --for " + word(user) + " --link URL"
 	}
 	tried := f.tried(t)
 	if len(tried) == 0 {
@@ -53,8 +54,13 @@ func (f *facts) signoff(t config.Tier, user string) Requirement {
 		return r
 	}
 	var noted []string
+	first := f.firstStay(t)
 	for _, s := range f.signed {
 		if s.what.Tier != t.Name || s.what.User != user || !covers(s.Record, tried, t.Hubs == "any") {
+			continue
+		}
+		if first.of == "" || s.at < first.start.at {
+			noted = append(noted, "the sign-off by "+name(s)+" does not count: it was given before there was anything to try")
 			continue
 		}
 		how, why := f.counts(s)
@@ -68,8 +74,8 @@ func (f *facts) signoff(t config.Tier, user string) Requirement {
 	}
 	r.Reason = fmt.Sprintf("%s has not signed off what runs in %s", user, t.Name)
 	if t.Signoff.Within > 0 {
-		if s := f.firstStay(t); s.of != "" {
-			r.Reason += ", wanted by " + when(s.start.what.Finished.Add(t.Signoff.Within))
+		if first.of != "" {
+			r.Reason += ", wanted by " + when(first.start.what.Finished.Add(t.Signoff.Within))
 		}
 	}
 	if len(noted) > 0 {
@@ -77,6 +83,18 @@ func (f *facts) signoff(t config.Tier, user string) Requirement {
 	}
 	r.Reason += f.ignored(evidence.SignoffType, evidence.Deployable, tried...)
 	return r
+}
+
+// plainWord is what a shell takes as it stands.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.@+][A-Za-z0-9_.@+-]*$`)
+
+// word is text as one word of a command for copying. Users' names come from the hub's
+// authenticator: nothing in them may be read by a shell.
+func word(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // counts says how a sign-off counts, or why it does not.

@@ -252,6 +252,34 @@ func TestSignoffs(t *testing.T) {
 	}
 }
 
+func TestSignoffBeforeThereWasAnythingToTryDoesNotCount(t *testing.T) {
+	w := toCanary()
+	w.signoff("linus", "linus", "")
+	w.deploy("compute-test")
+	w.check("compute-test")
+	w.Tier, w.Hub = "production", "coastal"
+	says(t, w, "signoff:linus", Wait, "before there was anything to try")
+	w.signoff("linus", "linus", "")
+	says(t, w, "signoff:linus", Allow)
+}
+
+func TestUserNamesAreOneWordOfTheCommandToCopy(t *testing.T) {
+	for user, want := range map[string]string{
+		"ken":               "ken",
+		"ken@example.org":   "ken@example.org",
+		"ken; rm -rf ~":     "'ken; rm -rf ~'",
+		"$(reboot)":         "'$(reboot)'",
+		"o'neil":            `'o'\''neil'`,
+		"-o":                "'-o'",
+		"":                  "''",
+		"two\nlines `x` $y": "'two\nlines `x` $y'",
+	} {
+		if got := word(user); got != want {
+			t.Errorf("%q is written %s, want %s", user, got, want)
+		}
+	}
+}
+
 func TestEmptyOrUnknownRollNeverAllows(t *testing.T) {
 	w := toProduction()
 	w.Roll = Roll{}

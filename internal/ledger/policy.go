@@ -73,7 +73,7 @@ func chain(ctx context.Context, all []parsed, pinned release.Digest) (link, []Pr
 			for _, p := range accepted {
 				names = append(names, p.Digest.Short())
 			}
-			return link{}, nil, fmt.Errorf("the board of policy %s has accepted %d policies to follow it (%s), and only one can: pin the right one at every hub with `gauntlet policy pin DIGEST`",
+			return link{}, nil, fmt.Errorf("the board of policy %s has accepted %d policies to follow it (%s), and only one can: the board agrees on one, its namespaces forget the pinned policy (kubectl delete configmap gauntlet), and `gauntlet policy init` pins it anew",
 				at.digest.Short(), len(accepted), strings.Join(names, ", "))
 		}
 	}

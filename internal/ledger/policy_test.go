@@ -86,7 +86,7 @@ func TestTwoNextPoliciesAreDecidedByPinning(t *testing.T) {
 	}
 	// grace is not in a; her word for b was once enough, so it must be dealt with.
 	p.accept("grace", b, p.pinned)
-	if _, err := p.Read(t.Context(), p.pinned); err == nil || !strings.Contains(err.Error(), "gauntlet policy pin") {
+	if _, err := p.Read(t.Context(), p.pinned); err == nil || !strings.Contains(err.Error(), "gauntlet policy init") {
 		t.Fatalf("two policies were accepted: %v", err)
 	}
 	p.pinned = a
