@@ -39,10 +39,8 @@ func changes(t *testing.T) {
 		}
 	})
 	t.Run("a plan names the change, shows no secret and changes nothing", func(t *testing.T) {
-		s.set("jupyter-config.yml", map[string]any{
-			"jupyterhub.singleuser.storage.capacity": "280Mi",
-			"jupyterhub.auth.password":               "open-sesame",
-		})
+		s.set("jupyter-config.yml", map[string]any{"jupyterhub.singleuser.storage.capacity": "280Mi"})
+		s.replace("jupyter-config.yml", "  auth:\n", "  auth:\n    password: open-sesame\n")
 		s.commit("Think of giving homes more room")
 		// A run that dies before it changes the hub leaves the release to plan with.
 		s.try([]string{kill.Env + "=deploy:locked"}, "run", "--to", "bleeding-edge", "--key", "ci")
@@ -72,7 +70,7 @@ func changes(t *testing.T) {
 		if after := revision(); after != before || before == "" {
 			t.Errorf("Helm's revisions: %s before and %s after", before, after)
 		}
-		s.set("jupyter-config.yml", map[string]any{"jupyterhub.auth.password": ""})
+		s.replace("jupyter-config.yml", "    password: open-sesame\n", "")
 	})
 	t.Run("a value reuses images and pairing and redoes the rest", func(t *testing.T) {
 		before := s.count()

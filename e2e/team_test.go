@@ -35,6 +35,7 @@ func environment(t *testing.T) []string {
 		"BUILDKIT_HOST="+lab.BuildkitAddr(),
 		"XDG_CONFIG_HOME="+filepath.Join(demoDir(), "config"),
 		"XDG_CACHE_HOME="+t.TempDir(),
+		"TMPDIR="+t.TempDir(), // a run that is killed leaves its folders here
 		"PATH="+lab.BinDir()+":"+os.Getenv("PATH"),
 	)
 }
