@@ -76,7 +76,7 @@ func (c *Client) WaitServer(ctx context.Context, user string, observe func(Progr
 		if uerr != nil && err != nil {
 			return Server{}, uerr
 		}
-		if err := sleep(ctx, askEvery); err != nil {
+		if err := kube.Sleep(ctx, askEvery); err != nil {
 			continue // the next look says it with words
 		}
 	}
@@ -125,20 +125,8 @@ func (c *Client) StopServer(ctx context.Context, user string) error {
 				return err
 			}
 		}
-		if err := sleep(ctx, askEvery); err != nil {
+		if err := kube.Sleep(ctx, askEvery); err != nil {
 			return fmt.Errorf("the server of %s does not stop (%s): %w", user, kube.OneLine(s.Pending), err)
 		}
-	}
-}
-
-// sleep waits for a time or for ctx to end, whose cause it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
 }

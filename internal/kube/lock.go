@@ -122,7 +122,7 @@ func (h *Held) take(ctx context.Context, r LockRequest) error {
 					r.Waiting(publicHolder(holder), acquiredAt(lease))
 					told, toldAt = holder, begun
 				}
-				if err := sleep(ctx, time.Second); err != nil {
+				if err := Sleep(ctx, time.Second); err != nil {
 					return fmt.Errorf("%s holds it since %s: %w", publicHolder(holder), acquiredAt(lease).Format(time.RFC3339), err)
 				}
 				continue
@@ -174,7 +174,7 @@ func (h *Held) keep(ctx context.Context) {
 	defer close(h.done)
 	for {
 		// A tick much shorter than the renewals notices soon that the machine slept.
-		if err := sleep(ctx, h.duration/30); err != nil {
+		if err := Sleep(ctx, h.duration/30); err != nil {
 			return
 		}
 		if err := h.Check(); err != nil {
@@ -257,16 +257,4 @@ func (h *Held) Release() error {
 		return fmt.Errorf("give the lock back: %w", err)
 	}
 	return nil
-}
-
-// sleep waits for a time or for ctx to end, whose cause it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

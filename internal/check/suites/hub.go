@@ -130,7 +130,7 @@ func (p *probe) answers(ctx context.Context) (string, error) {
 		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError && refused.Status != http.StatusNotFound {
 			return "", err
 		}
-		if sleep(ctx, time.Second) != nil {
+		if kube.Sleep(ctx, time.Second) != nil {
 			return "", err
 		}
 	}
@@ -235,16 +235,4 @@ func (p *probe) stop(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("after %s", time.Since(begun).Round(100*time.Millisecond)), nil
-}
-
-// sleep waits for a time or for ctx to end, whose cause it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -122,7 +122,7 @@ func (p *probe) remove(ctx context.Context, user string) error {
 			}
 		}
 		// A hub that still stops the server refuses for a moment.
-		if sleep(ctx, time.Second) != nil {
+		if kube.Sleep(ctx, time.Second) != nil {
 			if err == nil {
 				err = errors.New("the hub still knows the user")
 			}
@@ -152,7 +152,7 @@ func (p *probe) podsGone(ctx context.Context, user string) error {
 			}
 			continue
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := kube.Sleep(ctx, time.Second); err != nil {
 			return fmt.Errorf("pod %s is still there: %w", pods[0].Name, err)
 		}
 	}
@@ -195,7 +195,7 @@ func (p *probe) claimsGone(ctx context.Context, user string, had []corev1.Persis
 				return fmt.Errorf("delete claim %s: %w", c.Name, err)
 			}
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := kube.Sleep(ctx, time.Second); err != nil {
 			return fmt.Errorf("claim %s is still there: %w", claims[0].Name, err)
 		}
 	}
@@ -222,7 +222,7 @@ func (p *probe) volumeGone(ctx context.Context, volume string) error {
 				"give the hub a storage class with the policy Delete, and remove this one with `kubectl --context %s delete pv %s`",
 				volume, p.t.Client.Context, volume)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := kube.Sleep(ctx, time.Second); err != nil {
 			return fmt.Errorf("volume %s is still there (%s): %w", volume, v.Status.Phase, err)
 		}
 	}

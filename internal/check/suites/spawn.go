@@ -81,7 +81,7 @@ func (p *probe) watchPod(ctx context.Context) (string, error) {
 			_, err := p.t.Client.WaitReady(ctx, p.t.Namespace, pods[0].Name)
 			return pods[0].Name, err
 		}
-		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := kube.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return "", fmt.Errorf("the hub made no pod for %s: %w", p.name, err)
 		}
 	}
