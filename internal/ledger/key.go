@@ -43,15 +43,6 @@ func (k *Key) public() ed25519.PublicKey { return k.private.Public().(ed25519.Pu
 // String never shows the private half.
 func (k *Key) String() string { return k.Name + " (" + k.ID() + ")" }
 
-// KeyIDOf is the short name of a public key written as a policy holds it.
-func KeyIDOf(public string) (string, error) {
-	pub, err := evidence.ParseKey(public)
-	if err != nil {
-		return "", err
-	}
-	return evidence.KeyID(pub), nil
-}
-
 var keyName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
 
 // GenerateKey makes a key and keeps it in the default folder, where FindKey finds

@@ -35,7 +35,8 @@ func TestKeyIsKeptForItsOwnerAlone(t *testing.T) {
 			t.Errorf("found as %s: %v, want %v", as, got, k)
 		}
 	}
-	if id, err := KeyIDOf(k.Public()); err != nil || id != k.ID() {
+	pub, err := evidence.ParseKey(k.Public())
+	if id := evidence.KeyID(pub); err != nil || id != k.ID() {
 		t.Errorf("id of the public half %s, %v, want %s", id, err, k.ID())
 	}
 	if _, err := evidence.ParseKey(k.Public()); err != nil {
