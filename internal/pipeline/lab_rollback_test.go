@@ -17,7 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"gauntlet/internal/deploy"
+	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
 	"gauntlet/internal/kube"
@@ -123,9 +123,9 @@ func deployed(t *testing.T, w *Workspace, name string) release.Digest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := contents.Release.Hubs["only"]
-	if err := w.deployHub(ctx, s, "only", deploy.Request{Client: c, Namespace: h.Namespace, ReleaseName: h.Release,
-		Chart: chart, Values: values, Release: id, Deployable: part.Deployable, Access: part.Access, Timeout: time.Minute}); err != nil {
+	m := &move{hub: "only", release: id, tier: config.Tier{Name: h.Tier}, contents: &contents,
+		part: contents.Release.Hubs["only"], client: c, values: values}
+	if err := w.deployHub(ctx, s, m); err != nil {
 		t.Fatal(err)
 	}
 	return id

@@ -13,9 +13,7 @@ import (
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
-	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
-	"gauntlet/internal/ledger"
 	"gauntlet/internal/release"
 )
 
@@ -61,100 +59,6 @@ func oneOf(hubs []string, r release.Release, states map[string]gate.HubState) st
 		}
 	}
 	return hubs[0]
-}
-
-// Deploy brings one hub to a release, when the gate allows it, and runs the tier's
-// suites on it. Every part that the ledger and the hub show as done is left alone.
-// A gate that does not allow gives *PendingError or *DeniedError. With adopt it takes
-// over a Helm release whose newest revision gauntlet did not make; without, it refuses.
-func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool) error {
-	if _, err := w.signer(); err != nil {
-		return err
-	}
-	s, in, contents, err := w.question(ctx, ref, hubName)
-	if err != nil {
-		return err
-	}
-	tier, err := s.tier(in.Tier)
-	if err != nil {
-		return err
-	}
-	if _, err := judge(in); err != nil {
-		return err
-	}
-	part := contents.Release.Hubs[hubName]
-	c, err := w.clients.get(part.Target.Cluster)
-	if err != nil {
-		return err
-	}
-	values, err := w.hubValues(ctx, s, contents, hubName)
-	if err != nil {
-		return err
-	}
-	if err := kube.WriteAnchor(ctx, c, part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
-		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
-	}
-	err = w.deployHub(ctx, s, hubName, deploy.Request{
-		Client: c, Namespace: part.Target.Namespace, ReleaseName: part.Target.Release,
-		Chart: contents.ChartArchive, Values: values,
-		Release: in.ID, Deployable: part.Deployable, Access: part.Access,
-		Adopt: adopt,
-	})
-	if err != nil {
-		return err
-	}
-	return w.checkHub(ctx, s, tier, hubName, c, contents)
-}
-
-// deployHub deploys and records it. A deployment that a killed run finished but did
-// not record is recorded now.
-func (w *Workspace) deployHub(ctx context.Context, s *sight, hubName string, r deploy.Request) error {
-	tier := w.Platform.Hubs[hubName].Tier
-	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
-	r.Observe = func(e deploy.Event) { w.tell("deploy", hubName, Progress, e.Object, e.Message) }
-	res, err := deploy.Deploy(ctx, r)
-	if err != nil {
-		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
-	}
-	kill.At("deploy:unrecorded")
-	known, judged := s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
-	if judged {
-		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
-		return nil
-	}
-	err = w.record(ctx, s, ledger.Statement{
-		Type: evidence.DeploymentType,
-		Subjects: []evidence.Subject{
-			{Kind: evidence.Release, Digest: r.Release},
-			{Kind: evidence.Deployable, Digest: r.Deployable},
-		},
-		Predicate: evidence.Deployment{
-			Hub: hubName, Tier: tier, Revision: res.Revision, Reused: known,
-			Started: res.Started, Finished: res.Finished,
-		},
-	})
-	if err != nil {
-		return err
-	}
-	w.tell("deploy", hubName, Passed, "", fmt.Sprintf("revision %d", res.Revision))
-	return nil
-}
-
-// deployment says whether the ledger knows that the hub was brought to the
-// deployable in the revision that it runs since then, and whether it knows so of
-// this very release. A record from before speaks of a hub that is gone: a cluster
-// that was made anew counts its revisions from one again.
-func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (known, judged bool) {
-	for _, rec := range s.view.Records {
-		d, ok := s.deployed(rec)
-		if !ok || d.Hub != hubName || d.Revision != st.Revision || d.Finished.Before(st.Since) || !rec.About(evidence.Deployable, r.Deployable) {
-			continue
-		}
-		known = true
-		// A rollback asked no gate, and does not count where none came before it.
-		judged = judged || rec.Type == evidence.DeploymentType && rec.About(evidence.Release, r.Release)
-	}
-	return known, judged
 }
 
 // checkHub runs the tier's suites on a hub.

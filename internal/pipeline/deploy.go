@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"gauntlet/internal/config"
+	"gauntlet/internal/deploy"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/gate"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/ledger"
+	"gauntlet/internal/release"
+)
+
+// A move is one hub on its way to a release that its gate allows.
+type move struct {
+	hub      string
+	release  release.Digest
+	tier     config.Tier
+	contents *release.Contents
+	part     release.Part
+	client   *kube.Client   // of the hub's cluster
+	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
+	adopt    bool           // take over a Helm release whose newest revision gauntlet did not make
+}
+
+// Deploy brings one hub to a release, when the gate allows it, and runs the tier's
+// suites on it. Every part that the ledger and the hub show as done is left alone.
+// A gate that does not allow gives *PendingError or *DeniedError. With adopt it takes
+// over a Helm release whose newest revision gauntlet did not make; without, it refuses.
+func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool) error {
+	if _, err := w.signer(); err != nil {
+		return err
+	}
+	s, in, contents, err := w.question(ctx, ref, hubName)
+	if err != nil {
+		return err
+	}
+	tier, err := s.tier(in.Tier)
+	if err != nil {
+		return err
+	}
+	if _, err := judge(in); err != nil {
+		return err
+	}
+	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], adopt: adopt}
+	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
+		return err
+	}
+	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
+		return err
+	}
+	if err := kube.WriteAnchor(ctx, m.client, m.part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
+		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
+	}
+	for _, step := range []func(context.Context, *sight, *move) error{w.preflight, w.prepull, w.deployHub} {
+		if err := step(ctx, s, m); err != nil {
+			return err
+		}
+	}
+	return w.checkHub(ctx, s, tier, hubName, m.client, contents)
+}
+
+// deployHub deploys and records it. A deployment that a killed run finished but did
+// not record is recorded now.
+func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
+	hubName, at := m.hub, m.part.Target
+	r := deploy.Request{
+		Client: m.client, Namespace: at.Namespace, ReleaseName: at.Release,
+		Chart: m.contents.ChartArchive, Values: m.values,
+		Release: m.release, Deployable: m.part.Deployable, Access: m.part.Access,
+		Adopt: m.adopt,
+	}
+	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
+	r.Observe = func(e deploy.Event) { w.tell("deploy", hubName, Progress, e.Object, e.Message) }
+	res, err := deploy.Deploy(ctx, r)
+	if err != nil {
+		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
+	}
+	kill.At("deploy:unrecorded")
+	known, judged := s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
+	if judged {
+		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
+		return nil
+	}
+	err = w.record(ctx, s, ledger.Statement{
+		Type: evidence.DeploymentType,
+		Subjects: []evidence.Subject{
+			{Kind: evidence.Release, Digest: r.Release},
+			{Kind: evidence.Deployable, Digest: r.Deployable},
+		},
+		Predicate: evidence.Deployment{
+			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known,
+			Started: res.Started, Finished: res.Finished,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	w.tell("deploy", hubName, Passed, "", fmt.Sprintf("revision %d", res.Revision))
+	return nil
+}
+
+// deployment says whether the ledger knows that the hub was brought to the
+// deployable in the revision that it runs since then, and whether it knows so of
+// this very release. A record from before speaks of a hub that is gone: a cluster
+// that was made anew counts its revisions from one again.
+func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (known, judged bool) {
+	for _, rec := range s.view.Records {
+		d, ok := s.deployed(rec)
+		if !ok || d.Hub != hubName || d.Revision != st.Revision || d.Finished.Before(st.Since) || !rec.About(evidence.Deployable, r.Deployable) {
+			continue
+		}
+		known = true
+		// A rollback asked no gate, and does not count where none came before it.
+		judged = judged || rec.Type == evidence.DeploymentType && rec.About(evidence.Release, r.Release)
+	}
+	return known, judged
+}
