@@ -64,7 +64,8 @@ FUZZTIME ?= 30s
 
 bench: $(LAB) $(GAUNTLET) ## measured side by side with what people use today
 	@$(LAB) up
-	@bench/run
+	@bench/run walk
+	@bench/run deploy
 
 clean: ## remove what was compiled here (the lab keeps its own: make lab-down)
 	rm -rf bin
