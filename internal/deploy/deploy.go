@@ -121,7 +121,7 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	started, err := serverTime(ctx, fenced)
+	started, err := fenced.ServerTime(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -152,7 +152,7 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 		}
 		kill.At("deploy:recorded")
 	}
-	finished, err := serverTime(context.WithoutCancel(ctx), fenced)
+	finished, err := fenced.ServerTime(context.WithoutCancel(ctx))
 	if err != nil {
 		return Result{}, err
 	}

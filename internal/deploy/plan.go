@@ -27,7 +27,7 @@ type Plan struct {
 // Preview says what Deploy would change, and changes nothing. The namespace must
 // exist. It takes no lock: what it says holds until somebody changes the hub.
 func Preview(ctx context.Context, r Request) (Plan, error) {
-	if _, err := serverTime(ctx, r.Client); err != nil {
+	if _, err := r.Client.ServerTime(ctx); err != nil {
 		return Plan{}, fmt.Errorf("cluster %s is down or cannot be reached: %w", r.Client.Context, err)
 	}
 	h := helm.New(r.Client, r.Namespace, nil)

@@ -49,7 +49,7 @@ func (r Rendering) try(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := serverTime(ctx, c); err != nil {
+	if _, err := c.ServerTime(ctx); err != nil {
 		return "", fmt.Errorf("cluster %s is down or cannot be reached: %w", r.Cluster, err)
 	}
 	if err := c.EnsureNamespace(ctx, r.Namespace); err != nil {

@@ -73,7 +73,7 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 	if err != nil {
 		return RollbackResult{}, err
 	}
-	started, err := serverTime(ctx, fenced)
+	started, err := fenced.ServerTime(ctx)
 	if err != nil {
 		return RollbackResult{}, err
 	}
@@ -110,7 +110,7 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 		}
 		kill.At("rollback:recorded")
 	}
-	res.Finished, err = serverTime(context.WithoutCancel(ctx), fenced)
+	res.Finished, err = fenced.ServerTime(context.WithoutCancel(ctx))
 	return res, err
 }
 

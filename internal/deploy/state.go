@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -12,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/rest"
 
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/gate"
@@ -151,39 +149,4 @@ func lastWrite(r metav1.PartialObjectMetadata) time.Time {
 		}
 	}
 	return t
-}
-
-// serverTime is the time by the cluster's API server, to the second.
-func serverTime(ctx context.Context, c *kube.Client) (time.Time, error) {
-	t, err := askTheTime(ctx, c.Config)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask cluster %s for the time: %w", c.Context, err)
-	}
-	return t, nil
-}
-
-func askTheTime(ctx context.Context, cfg *rest.Config) (time.Time, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
-	defer cancel()
-	url, _, err := rest.DefaultServerUrlFor(cfg)
-	if err != nil {
-		return time.Time{}, err
-	}
-	client, err := rest.HTTPClientFor(cfg)
-	if err != nil {
-		return time.Time{}, err
-	}
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url.JoinPath("/version").String(), http.NoBody)
-	if err != nil {
-		return time.Time{}, err
-	}
-	resp, err := client.Do(q)
-	if err != nil {
-		if ctx.Err() != nil {
-			return time.Time{}, context.Cause(ctx)
-		}
-		return time.Time{}, err
-	}
-	_ = resp.Body.Close()
-	return http.ParseTime(resp.Header.Get("Date"))
 }
