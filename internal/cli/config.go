@@ -17,7 +17,7 @@ func (a *app) configCmd() *cobra.Command {
 		Long: `Reads gauntlet.yaml, the policy, the values files of every hub and the chart, and
 reports all mistakes at once: file:line:column, the cause, and what fixes it. Where
 the other files are is only known once gauntlet.yaml has no mistake. Nothing is
-contacted.`,
+contacted but the repository of a chart that was never fetched before.`,
 		Example: `  gauntlet config check
   gauntlet config check -f deployments/gauntlet.yaml`,
 		Args: args(),

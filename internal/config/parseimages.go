@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -18,15 +19,20 @@ func (d *document) checkChart(p *Platform) {
 	case d.reported("chart.path"):
 	case c.Path == "" && c.Repo == "" && c.Name == "" && c.Version == "":
 		d.bad("chart.path", "there is no chart", "add path: FOLDER, or repo, name and version")
-	case c.Path != "" && (c.Repo != "" || c.Name != "" || c.Version != ""):
+	case c.Path != "" && (c.Repo != "" || c.Name != "" || c.Version != "" || c.Digest != ""):
 		d.bad("chart.path", "the chart has a path and a repository", "keep path, or repo, name and version")
 	case c.Path == "":
-		d.need("chart.repo", c.Repo, "https://charts.example.org")
+		if d.need("chart.repo", c.Repo, "https://charts.example.org") {
+			d.checkRepo("chart.repo", c.Repo)
+		}
 		d.need("chart.name", c.Name, "the name of the chart")
 		if d.need("chart.version", c.Version, "1.2.3") {
 			if _, err := semver.StrictNewVersion(strings.TrimPrefix(c.Version, "v")); err != nil {
 				d.bad("chart.version", fmt.Sprintf("%q is no single version", c.Version), "write one version in full, as 1.2.3")
 			}
+		}
+		if _, err := release.ParseDigest(c.Digest); c.Digest != "" && err != nil {
+			d.bad("chart.digest", err.Error(), "write the sha256 of the chart's archive, as sha256:64 HEXADECIMAL DIGITS")
 		}
 	}
 	if len(c.Images) == 0 && !d.reported("chart.images") {
@@ -62,6 +68,18 @@ func (d *document) checkChart(p *Platform) {
 	}
 	for i, s := range c.Access {
 		add(item("chart.access", i), s)
+	}
+}
+
+// checkRepo checks the address of a chart's repository.
+func (d *document) checkRepo(field, value string) {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || !slices.Contains([]string{"https", "http", "oci"}, u.Scheme) || u.Host == "":
+		// The value is not shown: it may hold a password.
+		d.bad(field, "it is no address of a chart repository", "write https://HOST/PATH or oci://HOST/PATH")
+	case u.User != nil:
+		d.bad(field, "it holds a user name or password", "leave it out, and run helm repo add --username NAME, or helm registry login")
 	}
 }
 

@@ -68,11 +68,12 @@ type Pair struct {
 // Chart is the Helm chart of the hubs, by path or by repository, name and version.
 type Chart struct {
 	Path    string               `yaml:"path"`
-	Repo    string               `yaml:"repo"`
+	Repo    string               `yaml:"repo"` // https://…, http://… or oci://…
 	Name    string               `yaml:"name"`
-	Version string               `yaml:"version"`
-	Images  map[string]ImageSlot `yaml:"images"` // image of the set to where its reference goes
-	Access  []string             `yaml:"access"` // value paths that say who may log in
+	Version string               `yaml:"version"` // a single one
+	Digest  string               `yaml:"digest"`  // of the archive, sha256:…; "" takes what the repository states
+	Images  map[string]ImageSlot `yaml:"images"`  // image of the set to where its reference goes
+	Access  []string             `yaml:"access"`  // value paths that say who may log in
 }
 
 // An ImageSlot is the value paths of one image's name and tag. With only Name set,

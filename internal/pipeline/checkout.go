@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
+	"gauntlet/internal/chart"
 	"gauntlet/internal/config"
 	"gauntlet/internal/git"
 	"gauntlet/internal/release"
@@ -37,7 +35,7 @@ type checkout struct {
 // one that somebody else can make again.
 func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
 	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
-	err := w.readFiles(c)
+	err := w.readFiles(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +60,10 @@ func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
 // sources are the folders that a release is made from, and the files that lie outside
 // of the configuration's.
 func (w *Workspace) sources(images string) []string {
-	paths := []string{w.Dir, images, w.path(w.Platform.Chart.Path)}
+	paths := []string{w.Dir, images}
+	if w.Platform.Chart.Path != "" {
+		paths = append(paths, w.path(w.Platform.Chart.Path))
+	}
 	for _, name := range w.hubNames("") {
 		h := w.Platform.Hubs[name]
 		for _, file := range slices.Concat(h.Values, h.Secrets) {
@@ -106,8 +107,8 @@ func committed(ctx context.Context, path string) error {
 }
 
 // readFiles reads chart and values, and reports all that is wrong with them.
-func (w *Workspace) readFiles(c *checkout) error {
-	if err := errors.Join(w.readValues(c), w.checkSync(), w.packChart(c)); err != nil {
+func (w *Workspace) readFiles(ctx context.Context, c *checkout) error {
+	if err := errors.Join(w.readValues(c), w.checkSync(), w.packChart(ctx, c)); err != nil {
 		return &InputError{err}
 	}
 	var err error
@@ -209,30 +210,15 @@ func (w *Workspace) requests(values map[string]release.Values) (map[string]strin
 	return want, nil
 }
 
-// packChart packs the chart's folder, with the subcharts it holds.
-func (w *Workspace) packChart(c *checkout) error {
-	dir := w.path(w.Platform.Chart.Path)
-	files := map[string][]byte{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		files[filepath.ToSlash(rel)], err = os.ReadFile(path)
+// packChart packs the chart's folder or fetches it, with the charts it depends on.
+func (w *Workspace) packChart(ctx context.Context, c *checkout) error {
+	of, get := w.Platform.Chart, chart.New()
+	var err error
+	if of.Path != "" {
+		c.chart, err = get.Pack(ctx, w.path(of.Path))
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read the chart: %w", err)
 	}
-	var meta struct{ Name, Version string }
-	if err := yaml.Unmarshal(files["Chart.yaml"], &meta); err != nil {
-		return fmt.Errorf("read %s/Chart.yaml: %w", w.Platform.Chart.Path, err)
-	}
-	if c.chart, err = release.PackChart(files, meta.Name, meta.Version); err != nil {
-		return fmt.Errorf("package the chart %s: %w", w.Platform.Chart.Path, err)
-	}
-	return nil
+	defer w.waiting("config", "", fmt.Sprintf("fetching chart %s %s", of.Name, of.Version))()
+	c.chart, err = get.Fetch(ctx, chart.Chart{Repo: of.Repo, Name: of.Name, Version: of.Version, Digest: release.Digest(of.Digest)})
+	return err
 }

@@ -33,11 +33,12 @@ func (w *Workspace) policyFile() ([]byte, *config.Policy, error) {
 }
 
 // ConfigCheck reads everything that a run would read, and the policy file, and
-// reports all that is wrong with them. It contacts nothing.
+// reports all that is wrong with them. It contacts nothing but the repository of a
+// chart that is not in the cache yet.
 func (w *Workspace) ConfigCheck(ctx context.Context) error {
 	_, _, err := w.policyFile()
 	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
-	return errors.Join(err, w.readFiles(c))
+	return errors.Join(err, w.readFiles(ctx, c))
 }
 
 // PolicyInit makes policy.yaml the first policy of the ledger and pins it in the
