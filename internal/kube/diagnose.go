@@ -7,29 +7,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Reasons of a PodError.
-const (
-	ImageNotFound = "ImageNotFound" // the registry has no such image
-	ImageDenied   = "ImageDenied"   // the registry refuses to give it
-	ImagePull     = "ImagePull"     // it cannot be pulled now
-	CrashLoop     = "CrashLoop"     // it starts and ends again and again
-	Exited        = "Exited"        // it ended with another code than zero
-	OutOfMemory   = "OutOfMemory"   // killed at its memory limit
-	CannotStart   = "CannotStart"   // the container cannot be made or its command not be run
-	Unschedulable = "Unschedulable" // no node takes it
-	Rejected      = "Rejected"      // admission, quota or a kubelet refuse it
-	Evicted       = "Evicted"       // a node threw it out
-	TimedOut      = "TimedOut"      // its activeDeadlineSeconds ran out
-	Gone          = "Gone"          // somebody deleted it
-	Finished      = "Finished"      // it ended with code zero while it should run
-	Slow          = "Slow"          // no cause known: it was still on its way
-)
-
 // A PodError is why a pod does not do what it should. Permanent causes do not go
 // away by waiting.
 type PodError struct {
 	Pod       string
-	Reason    string // one of the constants above
+	Reason    string // one of the reasons of a Cause
 	Message   string // one line
 	Permanent bool
 }
@@ -44,7 +26,7 @@ func Diagnose(pod *corev1.Pod) *PodError {
 	fail := func(reason string, permanent bool, format string, a ...any) *PodError {
 		return &PodError{Pod: pod.Name, Reason: reason, Permanent: permanent, Message: OneLine(fmt.Sprintf(format, a...))}
 	}
-	statuses := append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
+	statuses := allStatuses(pod)
 
 	for _, s := range statuses {
 		if w := s.State.Waiting; w != nil {
@@ -84,7 +66,7 @@ func Diagnose(pod *corev1.Pod) *PodError {
 	}
 	for _, cond := range pod.Status.Conditions {
 		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Reason == corev1.PodReasonUnschedulable {
-			return fail(Unschedulable, false, "%s", cond.Message)
+			return fail(Unschedulable, false, "%s", Unfit(cond.Message))
 		}
 	}
 	return nil
@@ -123,6 +105,9 @@ func waiting(w *corev1.ContainerStateWaiting) (reason string, permanent bool) {
 // of the registry ("no", "not you") is permanent.
 func pullReason(message string) (string, bool) {
 	m := strings.ToLower(message)
+	if diskFull(m) {
+		return DiskFull, false
+	}
 	for _, words := range []string{"unauthorized", "denied", "forbidden", "authorization failed", "no basic auth"} {
 		if strings.Contains(m, words) {
 			return ImageDenied, true
@@ -136,6 +121,11 @@ func pullReason(message string) (string, bool) {
 	return ImagePull, false
 }
 
+// diskFull reads whether a node had no room left for an image.
+func diskFull(lower string) bool {
+	return strings.Contains(lower, "no space left on device") || strings.Contains(lower, "disk quota exceeded")
+}
+
 func waitingMessage(s corev1.ContainerStatus, w *corev1.ContainerStateWaiting) string {
 	if w.Reason == "CrashLoopBackOff" {
 		m := fmt.Sprintf("container %s was restarted %d times", s.Name, s.RestartCount)
@@ -144,18 +134,25 @@ func waitingMessage(s corev1.ContainerStatus, w *corev1.ContainerStateWaiting) s
 		}
 		return m
 	}
-	switch reason, _ := waiting(w); reason {
-	case ImageNotFound:
-		return fmt.Sprintf("its registry has no image %s", s.Image)
-	case ImageDenied:
-		return fmt.Sprintf("its registry denies image %s to this namespace (imagePullSecrets?): %s", s.Image, w.Message)
-	case ImagePull:
-		// The runtime repeats the image at every level of its error.
-		m := w.Message
-		if i := strings.LastIndex(m, s.Image+`": `); i >= 0 {
-			m = m[i+len(s.Image)+3:]
-		}
-		return fmt.Sprintf("image %s: %s", s.Image, m)
+	if reason, _ := waiting(w); reason == ImageNotFound || reason == ImageDenied || reason == ImagePull || reason == DiskFull {
+		return pullWords(reason, s.Image, w.Message)
 	}
-	return fmt.Sprintf("container %s: %s", s.Name, w.Message)
+	return fmt.Sprintf("container %s: %s: %s", s.Name, w.Reason, w.Message)
+}
+
+// pullWords says why an image cannot be pulled; message is the runtime's.
+func pullWords(reason, image, message string) string {
+	// The runtime repeats the image at every level of its error.
+	if i := strings.LastIndex(message, image+`": `); image != "" && i >= 0 {
+		message = message[i+len(image)+3:]
+	}
+	switch reason {
+	case ImageNotFound:
+		return fmt.Sprintf("its registry has no image %s", image)
+	case ImageDenied:
+		return fmt.Sprintf("its registry denies image %s to this namespace (imagePullSecrets?): %s", image, message)
+	case DiskFull:
+		return fmt.Sprintf("the node's disk has no room for image %s: %s", image, message)
+	}
+	return fmt.Sprintf("image %s: %s", image, message)
 }

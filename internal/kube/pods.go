@@ -178,7 +178,7 @@ func graceOf(reason string) time.Duration {
 }
 
 func stillPulling(pod *corev1.Pod) bool {
-	for _, s := range pod.Status.ContainerStatuses {
+	for _, s := range allStatuses(pod) {
 		if s.State.Waiting != nil && s.ImageID == "" {
 			return true
 		}
@@ -250,22 +250,15 @@ func (c *Client) slow(ctx context.Context, namespace, name string, pod *corev1.P
 		return p
 	}
 	var newest *corev1.Event
-	for i, e := range events.Items {
-		if newest == nil || !eventTime(e).Before(eventTime(*newest)) {
-			newest = &events.Items[i]
+	for i := range events.Items {
+		if e := &events.Items[i]; newest == nil || !eventTime(e).Before(eventTime(newest)) {
+			newest = e
 		}
 	}
 	if newest != nil {
 		p.Message += fmt.Sprintf("; last event: %s: %s", newest.Reason, newest.Message)
 	}
 	return p
-}
-
-func eventTime(e corev1.Event) time.Time {
-	if !e.LastTimestamp.IsZero() {
-		return e.LastTimestamp.Time
-	}
-	return e.EventTime.Time
 }
 
 // onePod lists and watches one pod.

@@ -1,0 +1,136 @@
+package kube
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// PodCause says what keeps a pod from running, by its status and its events (the
+// oldest first): nil when nothing does. now is the time by the API server.
+func PodCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
+	if c := thrownOut(pod); c != nil {
+		return c
+	}
+	said := eventCause(pod, events, now)
+	why := Diagnose(pod)
+	if why == nil {
+		if said != nil && said.Reason == Unschedulable {
+			scaled(said, pod, events)
+		}
+		return said
+	}
+	c := why.Cause()
+	switch {
+	case why.Reason == ImagePull && said != nil && pullTrouble(said.Reason):
+		// While it backs off, the status keeps no word of why.
+		return said
+	case why.Reason == Unschedulable:
+		scaled(c, pod, events)
+	}
+	return c
+}
+
+func pullTrouble(reason string) bool {
+	return reason == ImagePull || reason == ImageNotFound || reason == ImageDenied || reason == DiskFull
+}
+
+// thrownOut is the cause of a pod that something took its place from.
+func thrownOut(pod *corev1.Pod) *Cause {
+	if pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed {
+		return nil
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type != corev1.DisruptionTarget || c.Status != corev1.ConditionTrue {
+			continue
+		}
+		words := c.Reason
+		switch c.Reason {
+		case corev1.PodReasonPreemptionByScheduler:
+			words = "the scheduler gives its place to a pod of a higher priority"
+		case corev1.PodReasonTerminationByKubelet:
+			words = "its node throws it out"
+		case "DeletionByTaintManager":
+			words = "a taint of its node throws it out"
+		case "EvictionByEvictionAPI":
+			words = "somebody drains its node or evicts it"
+		case "DeletionByPodGC":
+			words = "its node is gone"
+		}
+		return &Cause{Object: "Pod/" + pod.Name, Reason: Evicted, Message: OneLine(words + ": " + c.Message)}
+	}
+	return nil
+}
+
+// scaled adds to the cause of a pod that no node takes what an autoscaler says.
+func scaled(c *Cause, pod *corev1.Pod, events []*corev1.Event) {
+	if n := pod.Status.NominatedNodeName; n != "" {
+		c.Message = OneLine(c.Message + "; it waits for pods of a lower priority to leave node " + n)
+	}
+	switch reason, words := Scaling(events); reason {
+	case ScalingUp:
+		c.Reason, c.Message = ScalingUp, OneLine(c.Message+"; an autoscaler brings a node: "+words)
+	case NoScaleUp:
+		c.Reason, c.Message = NoScaleUp, OneLine(c.Message+"; the autoscaler cannot help: "+words)
+	}
+}
+
+// NotBegun is the cause of a pod that its node was given and shows no sign of for
+// longer than a kubelet needs, nil of any other. node is what is wrong with the
+// node, nil when nothing is known to be.
+func NotBegun(pod *corev1.Pod, node *NodeError, now time.Time) *Cause {
+	since := boundSince(pod)
+	if since.IsZero() || len(allStatuses(pod)) > 0 {
+		return nil
+	}
+	quiet := now.Sub(since)
+	if quiet < silence && (node == nil || quiet < silence/2) {
+		return nil
+	}
+	c := &Cause{Object: "Pod/" + pod.Name, Reason: NotStarted}
+	words := fmt.Sprintf("its node %s shows no sign of it since %s", pod.Spec.NodeName, clockOf(since))
+	if node != nil {
+		c.Reason = node.Reason
+		words += ": " + node.Message
+	} else {
+		words += ": its kubelet is dead, hangs or is cut off"
+	}
+	c.Message = OneLine(words)
+	return c
+}
+
+// silence is how long a kubelet may take to show some sign of a pod.
+const silence = 10 * time.Second
+
+// boundSince is when a node was given a pod; zero when none was.
+func boundSince(pod *corev1.Pod) time.Time {
+	if pod.Spec.NodeName == "" {
+		return time.Time{}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return pod.CreationTimestamp.Time
+}
+
+// NotEnding is the cause of a pod that should be gone and is not: it has been
+// deleted, and its time to end has passed. nil of any other.
+func NotEnding(pod *corev1.Pod, node *NodeError, now time.Time) *Cause {
+	if pod.DeletionTimestamp == nil || now.Sub(pod.DeletionTimestamp.Time) < silence {
+		return nil // the timestamp holds the time to end
+	}
+	words := "it was to end by " + clockOf(pod.DeletionTimestamp.Time) + " and is still there"
+	reason := NotEndingPod
+	switch {
+	case node != nil:
+		reason = node.Reason
+		words += fmt.Sprintf(": its node %s: %s", pod.Spec.NodeName, node.Message)
+	case len(pod.Finalizers) > 0:
+		words += ": it waits for " + strings.Join(pod.Finalizers, ", ")
+	}
+	return &Cause{Object: "Pod/" + pod.Name, Reason: reason, Message: OneLine(words)}
+}
