@@ -58,7 +58,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
 	$(LAB) up
 	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e
-	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run TestLab ./lab
+	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run 'TestLab|TestNodesForDrills' ./lab
 
 FUZZTIME ?= 30s
 

@@ -10,8 +10,20 @@ import (
 )
 
 // clear ends what runs of a cluster and removes what it left, but for the images
-// its nodes hold.
+// its nodes hold. Spare and simulated nodes go with it.
 func (c Cluster) clear(ctx context.Context, running []runningUnit) error {
+	for _, n := range c.spares() {
+		if err := c.endSpare(ctx, n); err != nil {
+			return fmt.Errorf("end the spare node %s: %w", n.Name, err)
+		}
+	}
+	units, err := ownUnits()
+	if err != nil {
+		return err
+	}
+	if u, ok := units[c.simulator()]; ok {
+		running = append(running, u)
+	}
 	if err := endUnits(ctx, running); err != nil {
 		return err
 	}

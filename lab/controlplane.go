@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -115,14 +116,36 @@ func (c Cluster) writeCredentials() error {
 	for _, user := range []string{"admin", "controller-manager", "scheduler"} {
 		confs[filepath.Join(c.dir(), user+".conf")] = user
 	}
-	for _, n := range c.Nodes {
-		confs[filepath.Join(n.dir(), "kubelet.conf")] = n.Name
-		confs[filepath.Join(n.dir(), "kube-proxy.conf")] = "proxy"
-	}
 	for path, user := range confs {
 		if err := writeKubeconfig(path, kubeconfigEntry{c, user}); err != nil {
 			return err
 		}
+	}
+	for _, n := range c.Nodes {
+		if err := c.writeNodeKubeconfigs(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Cluster) writeNodeKubeconfigs(n Node) error {
+	return errors.Join(
+		writeKubeconfig(filepath.Join(n.dir(), "kubelet.conf"), kubeconfigEntry{c, n.Name}),
+		writeKubeconfig(filepath.Join(n.dir(), "kube-proxy.conf"), kubeconfigEntry{c, "proxy"}))
+}
+
+// writeNodeCredentials writes those of one more node of a cluster that runs.
+func (c Cluster) writeNodeCredentials(n Node) error {
+	ca, err := loadAuthority(c.pki(), "ca")
+	if err == nil {
+		err = ca.issue(c.pki(), n.identity())
+	}
+	if err == nil {
+		err = c.writeNodeKubeconfigs(n)
+	}
+	if err != nil {
+		return fmt.Errorf("write credentials of node %s: %w", n.Name, err)
 	}
 	return nil
 }

@@ -81,7 +81,13 @@ func removeState(all bool) error {
 	if all {
 		return errors.Join(os.RemoveAll(Dir()), os.RemoveAll(CacheDir()))
 	}
-	for _, name := range []string{"run", "clusters", "log", "images", "kubeconfig", filepath.Join("nodes", "registries")} {
+	gone := []string{"run", "clusters", "log", "images", "kubeconfig", filepath.Join("nodes", "registries"), "spares"}
+	for _, c := range Clusters() {
+		for _, n := range c.spares() {
+			gone = append(gone, filepath.Join("nodes", n.Name))
+		}
+	}
+	for _, name := range gone {
 		if err := os.RemoveAll(filepath.Join(Dir(), name)); err != nil {
 			return err
 		}

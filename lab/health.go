@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 )
@@ -75,8 +74,8 @@ func checkCluster(ctx context.Context, c Cluster) error {
 		return errors.New("the cluster's DNS is not available yet")
 	}
 	for _, name := range c.unitNames() {
-		if _, err := os.Stat(unit{name: name}.ready()); err != nil {
-			return fmt.Errorf("%s is still starting", name)
+		if err := (unit{name: name}).checkReady(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -107,6 +107,13 @@ func TestLab(t *testing.T) {
 		})
 	}
 
+	// Down must not need them removed first.
+	if err := AddNode(ctx, testWriter{t}, Production, Spare{Name: "left"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Simulate(ctx, testWriter{t}, Production, Simulated{Count: 3}); err != nil {
+		t.Fatal(err)
+	}
 	down(ctx, t)
 	if diff := cmp.Diff(before, machine(t)); diff != "" {
 		t.Errorf("down left something behind (-before +after):\n%s", diff)

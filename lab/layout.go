@@ -26,6 +26,10 @@ type Node struct {
 	IP      string
 	PodCIDR string
 	Labels  map[string]string
+
+	// Of spare nodes only.
+	Taint string // KEY=VALUE:EFFECT, from its first moment on
+	Disk  int64  // bytes of the disk that holds its images; 0 is the machine's
 }
 
 // HubLabel is the label of the bleeding-edge nodes by which each test hub finds
@@ -48,6 +52,18 @@ func Clusters() []Cluster {
 	}
 }
 
+// clusterNamed finds a cluster by its name.
+func clusterNamed(name string) (Cluster, error) {
+	var names []string
+	for _, c := range Clusters() {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return Cluster{}, fmt.Errorf("the lab has no cluster %q; it has %s", name, strings.Join(names, ", "))
+}
+
 // newCluster lays out cluster number i (1..9), with one node per set of labels.
 func newCluster(i int, name string, nodeLabels ...map[string]string) Cluster {
 	c := Cluster{
@@ -58,15 +74,21 @@ func newCluster(i int, name string, nodeLabels ...map[string]string) Cluster {
 		ServiceCIDR: fmt.Sprintf("10.%d.0.0/16", 100+i),
 	}
 	for j, labels := range nodeLabels {
-		c.Nodes = append(c.Nodes, Node{
-			Name:    fmt.Sprintf("%s-%d", name, j+1),
-			Cluster: name,
-			IP:      fmt.Sprintf("172.29.0.%d", 10*i+j+1),
-			PodCIDR: fmt.Sprintf("10.%d.%d.0/24", 200+i, j+1),
-			Labels:  labels,
-		})
+		c.Nodes = append(c.Nodes, c.node(j+1, fmt.Sprintf("%s-%d", name, j+1), labels))
 	}
 	return c
+}
+
+// node is the cluster's node number n (1..9).
+func (c Cluster) node(n int, name string, labels map[string]string) Node {
+	i := c.APIPort - 6442
+	return Node{
+		Name:    name,
+		Cluster: c.Name,
+		IP:      fmt.Sprintf("172.29.0.%d", 10*i+n),
+		PodCIDR: fmt.Sprintf("10.%d.%d.0/24", 200+i, n),
+		Labels:  labels,
+	}
 }
 
 // Server is the URL of the cluster's API server.

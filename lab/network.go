@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func setUpHostNetwork(ctx context.Context) error {
 // removeHostNetwork removes bridge, cables and routes. What is gone already is fine.
 func removeHostNetwork(ctx context.Context) error {
 	for _, c := range Clusters() {
-		for _, n := range c.Nodes {
+		for _, n := range slices.Concat(c.Nodes, c.spares()) {
 			removeLink(ctx, n.link())
 		}
 		_, _ = output(ctx, "", "ip", "route", "del", "blackhole", c.PodCIDR)

@@ -20,21 +20,29 @@ func (n Node) nodeUnit(c Cluster, img images) unit {
 	u := unit{name: n.Name, network: true}
 	u.dirs = []string{dir("containerd"), dir("state"), dir("run"), dir("varlog"), dir("kubelet"), dir("cni-state"), dir("volumes")}
 	u.files = map[string]string{
-		dir("network.batch"):          n.networkBatch(c),
-		dir("cni/10-lab.conflist"):    n.cniConfig(),
-		dir("containerd.toml"):        n.containerdConfig(img, true),
-		dir("containerd-images.toml"): n.containerdConfig(img, false),
-		dir("kubelet.yaml"):           n.kubeletConfig(c, socket),
-		dir("kube-proxy.yaml"):        n.proxyConfig(c),
-		filepath.Join(registryHosts(), Registry, "hosts.toml"): fmt.Sprintf(
-			"server = \"http://%s\"\n[host.\"http://%s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", Registry, Registry),
+		dir("network.batch"):                                   n.networkBatch(c),
+		dir("cni/10-lab.conflist"):                             n.cniConfig(),
+		dir("containerd.toml"):                                 n.containerdConfig(img, true),
+		dir("containerd-images.toml"):                          n.containerdConfig(img, false),
+		dir("kubelet.yaml"):                                    n.kubeletConfig(c, socket),
+		dir("kube-proxy.yaml"):                                 n.proxyConfig(c),
+		filepath.Join(registryHosts(), Registry, "hosts.toml"): hostsToml(Registry),
 	}
 	// Before Kubernetes may see them: images in, remains of an earlier run out.
 	prepare := []spec.Step{{Wait: "unix:" + socket}, {Run: []string{"sh", "-c", clearContainers, "sh", socket}}}
 	for _, i := range img.all() {
 		prepare = append(prepare, spec.Step{Run: []string{"ctr", "-a", socket, "-n", "k8s.io", "images", "import", i.tar}})
 	}
-	u.spec = spec.Spec{Hostname: n.Name, Steps: []spec.Step{
+	kubelet := []string{program("kubelet"), "--config=" + dir("kubelet.yaml"), "--kubeconfig=" + dir("kubelet.conf"),
+		"--hostname-override=" + n.Name, "--node-ip=" + n.IP, "--node-labels=" + n.labelFlag(), "--root-dir=" + kubeletDir}
+	if n.Taint != "" {
+		kubelet = append(kubelet, "--register-with-taints="+n.Taint)
+	}
+	var disk []spec.Step
+	if n.Disk > 0 {
+		disk = []spec.Step{{Run: []string{"mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", n.Disk), "tmpfs", dir("containerd")}}}
+	}
+	u.spec = spec.Spec{Hostname: n.Name, Steps: append(disk, []spec.Step{
 		// What Kubernetes' programs keep at fixed places of the host, each node for itself.
 		{Mount: &spec.Mount{Type: "tmpfs", Source: "tmpfs", Target: "/run"}},
 		{Mount: &spec.Mount{Source: dir("varlog"), Target: "/var/log"}},
@@ -48,11 +56,10 @@ func (n Node) nodeUnit(c Cluster, img images) unit {
 			Steps:  prepare}},
 		u.daemon("containerd", "containerd", "-c", dir("containerd.toml")),
 		{Wait: "unix:" + socket},
-		u.daemon("kubelet", program("kubelet"), "--config="+dir("kubelet.yaml"), "--kubeconfig="+dir("kubelet.conf"),
-			"--hostname-override="+n.Name, "--node-ip="+n.IP, "--node-labels="+n.labelFlag(), "--root-dir="+kubeletDir),
+		u.daemon("kubelet", kubelet...),
 		u.daemon("kube-proxy", program("kube-proxy"), "--config="+dir("kube-proxy.yaml")),
 		{Write: &spec.Write{Path: u.ready()}},
-	}}
+	}...)}
 	return u
 }
 
@@ -61,8 +68,6 @@ const (
 	kubeletDir  = "/var/lib/kubelet"
 	cniStateDir = "/var/lib/cni"
 )
-
-func registryHosts() string { return filepath.Join(Dir(), "nodes", "registries") }
 
 func (n Node) labelFlag() string {
 	var labels []string

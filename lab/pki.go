@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -58,7 +59,7 @@ func writePKI(c Cluster) error {
 		{file: "proxy", user: "system:kube-proxy"},
 	}
 	for _, n := range c.Nodes {
-		ids = append(ids, identity{file: n.Name, user: "system:node:" + n.Name, groups: []string{"system:nodes"}, hosts: []string{n.Name, n.IP}})
+		ids = append(ids, n.identity())
 	}
 	for _, id := range ids {
 		if err := ca.issue(dir, id); err != nil {
@@ -69,6 +70,24 @@ func writePKI(c Cluster) error {
 		return err
 	}
 	return writeServiceAccountKey(dir)
+}
+
+// identity of the node's kubelet, as client and as server.
+func (n Node) identity() identity {
+	return identity{file: n.Name, user: "system:node:" + n.Name, groups: []string{"system:nodes"}, hosts: []string{n.Name, n.IP}}
+}
+
+// loadAuthority reads an authority that newAuthority wrote.
+func loadAuthority(dir, file string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, file+".crt"), filepath.Join(dir, file+".key"))
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%s.key cannot sign", file)
+	}
+	return &authority{cert: pair.Leaf, key: key}, nil
 }
 
 func newAuthority(dir, file, name string) (*authority, error) {

@@ -61,14 +61,23 @@ func programSets(root string) ([]programSet, error) {
 			ldflags: kubernetesLdflags(kubernetes),
 			list: append(programs("k8s.io/kubernetes/cmd/", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
 				goProgram{"go.etcd.io/etcd/server/v3", "etcd"})},
+		{name: simulatorSet, what: "the simulator of nodes", howLong: "about a minute", module: "lab/kwok",
+			ldflags: "-s -w", list: programs("sigs.k8s.io/kwok/cmd/", "kwok")},
 	}, nil
 }
 
-// Names of the sets that do not need Kubernetes' long build.
+// Names of the sets that are not part of every cluster.
 const (
-	ownSet   = "lab"
-	toolsSet = "tools"
+	ownSet       = "lab"
+	toolsSet     = "tools"
+	simulatorSet = "kwok" // built when first needed
 )
+
+// isServiceSet tells of the sets that do not need Kubernetes' long build.
+func isServiceSet(set string) bool { return set == ownSet || set == toolsSet }
+
+// isClusterSet tells of the sets that every cluster needs besides.
+func isClusterSet(set string) bool { return !isServiceSet(set) && set != simulatorSet }
 
 // kubernetesLdflags make the programs tell the version they were built from, as
 // released ones do; clients and servers compare these.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -58,6 +59,23 @@ func TestLayoutSharesNothing(t *testing.T) {
 			_, all, _ := net.ParseCIDR(c.PodCIDR)
 			if ip, _, err := net.ParseCIDR(n.PodCIDR); err != nil || !all.Contains(ip) {
 				t.Errorf("%s: %s is not in %s", n.Name, n.PodCIDR, c.PodCIDR)
+			}
+		}
+	}
+	for _, c := range Clusters() {
+		for number := firstSpare; number <= lastSpare; number++ {
+			n := c.node(number, fmt.Sprintf("spare-%d", number), nil)
+			once("ip", n.IP)
+			once("link", n.link())
+			once("pods", n.PodCIDR)
+		}
+		_, simulated, err := net.ParseCIDR(c.simulatedPods())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range append(c.Nodes, c.node(lastSpare, "spare", nil)) {
+			if ip, _, _ := net.ParseCIDR(n.PodCIDR); simulated.Contains(ip) {
+				t.Errorf("%s: simulated pods in %s may have addresses of %s", c.Name, simulated, n.PodCIDR)
 			}
 		}
 	}
@@ -332,9 +350,23 @@ func TestDownKeepsWhatTheNextStartCanUse(t *testing.T) {
 	t.Setenv(DirEnv, t.TempDir())
 	t.Setenv(CacheEnv, t.TempDir())
 	node := filepath.Join(Clusters()[0].Nodes[0].dir())
+	spare, err := Clusters()[0].newSpare(Spare{Name: "extra"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(spare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFileAtomic(spare.spareFile(), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	kept := []string{filepath.Join(RegistryDir(), "x"), filepath.Join(buildkitDir(), "x"), filepath.Join(node, "containerd", "x"), filepath.Join(CacheDir(), "x")}
-	gone := []string{Kubeconfig(), buildkitSocket(), filepath.Join(node, "kubelet", "x"), filepath.Join(Clusters()[0].pki(), "ca.key"), filepath.Join(Dir(), "log", "x")}
+	gone := []string{Kubeconfig(), buildkitSocket(), filepath.Join(node, "kubelet", "x"), filepath.Join(Clusters()[0].pki(), "ca.key"), filepath.Join(Dir(), "log", "x"), filepath.Join(spare.dir(), "containerd", "x"), spare.spareFile()}
 	for _, f := range append(append([]string{}, kept...), gone...) {
+		if f == spare.spareFile() {
+			continue
+		}
 		if err := writeFileAtomic(f, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

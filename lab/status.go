@@ -36,8 +36,11 @@ type ClusterStatus struct {
 	Server  string       `json:"server"`
 	Up      bool         `json:"up"`
 	Problem string       `json:"problem,omitempty"`
-	Memory  Memory       `json:"memory"` // of its control plane
+	Memory  Memory       `json:"memory"` // of its control plane and its simulator
 	Nodes   []NodeStatus `json:"nodes"`
+
+	Simulated      int `json:"simulated,omitempty"`      // nodes
+	SimulatedReady int `json:"simulatedReady,omitempty"` // of these
 }
 
 // NodeStatus is the state of one node.
@@ -45,7 +48,8 @@ type NodeStatus struct {
 	Name   string `json:"name"`
 	IP     string `json:"ip"`
 	Ready  bool   `json:"ready"`
-	Memory Memory `json:"memory"` // pods' included
+	Spare  bool   `json:"spare,omitempty"` // not needed for the cluster to be up
+	Memory Memory `json:"memory"`          // pods' included
 }
 
 // Memory is what processes take, in bytes. RSS counts memory that several share
@@ -109,7 +113,7 @@ func serviceStatus(addr string, running map[string]runningUnit, problem error) S
 }
 
 func clusterStatus(ctx context.Context, c Cluster, running map[string]runningUnit, memory map[string]Memory) ClusterStatus {
-	st := ClusterStatus{Name: c.Name, Server: c.Server(), Memory: memory[c.Name]}
+	st := ClusterStatus{Name: c.Name, Server: c.Server(), Memory: memory[c.Name].plus(memory[c.simulator()])}
 	ready := map[string]bool{}
 	if _, ok := running[c.Name]; !ok {
 		st.Problem = "not running"
@@ -119,8 +123,15 @@ func clusterStatus(ctx context.Context, c Cluster, running map[string]runningUni
 		st.Up = true
 	}
 	if client, err := c.client(); err == nil {
-		if nodes, err := client.nodesReady(ctx); err == nil {
-			ready = nodes
+		nodes, _ := client.nodes(ctx) // none, when it does not answer
+		for _, n := range nodes {
+			ready[n.name] = n.ready
+			if n.simulated {
+				st.Simulated++
+			}
+			if n.simulated && n.ready {
+				st.SimulatedReady++
+			}
 		}
 		client.http.CloseIdleConnections()
 	}
@@ -130,6 +141,10 @@ func clusterStatus(ctx context.Context, c Cluster, running map[string]runningUni
 		if !runs && st.Problem == "" {
 			st.Up, st.Problem = false, "node "+n.Name+" is not running"
 		}
+	}
+	for _, n := range c.spares() {
+		_, runs := running[n.Name]
+		st.Nodes = append(st.Nodes, NodeStatus{Name: n.Name, IP: n.IP, Ready: runs && ready[n.Name], Spare: true, Memory: memory[n.Name]})
 	}
 	return st
 }
@@ -183,7 +198,14 @@ func (s *Status) Print(out io.Writer) error {
 		state := upWord(c.Up, "up")
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Name, state, c.Server, c.Memory)
 		for _, n := range c.Nodes {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", n.Name, upWord(n.Ready, "Ready"), n.IP, n.Memory)
+			name := n.Name
+			if n.Spare {
+				name += " (spare)"
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", name, upWord(n.Ready, "Ready"), n.IP, n.Memory)
+		}
+		if c.Simulated > 0 {
+			fmt.Fprintf(w, "  simulated nodes\t%d of %d Ready\t\t\n", c.SimulatedReady, c.Simulated)
 		}
 	}
 	fmt.Fprintf(w, "registry\t%s\t%s\t\n", upWord(s.Registry.Up, "up"), s.Registry.Address)

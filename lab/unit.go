@@ -31,6 +31,18 @@ func (u unit) log(name string) string { return filepath.Join(u.logDir(), name+".
 // ready is the file the unit writes when all steps are done.
 func (u unit) ready() string { return filepath.Join(Dir(), "run", u.name+".ready") }
 
+func (u unit) isReady() bool {
+	_, err := os.Stat(u.ready())
+	return err == nil
+}
+
+func (u unit) checkReady() error {
+	if !u.isReady() {
+		return fmt.Errorf("%s is still starting", u.name)
+	}
+	return nil
+}
+
 // daemon is the step that starts a daemon, with its log in the usual place.
 func (u unit) daemon(name string, args ...string) spec.Step {
 	return spec.Step{Daemon: &spec.Daemon{Name: name, Args: args, Log: u.log(name)}}

@@ -49,7 +49,7 @@ func Up(ctx context.Context, out io.Writer, clusters ...string) error {
 		return err
 	}
 	if len(chosen) > 0 {
-		kubernetes, err := build(ctx, p, func(set string) bool { return !isServiceSet(set) })
+		kubernetes, err := build(ctx, p, isClusterSet)
 		if err != nil {
 			return err
 		}
@@ -67,8 +67,6 @@ func Up(ctx context.Context, out io.Writer, clusters ...string) error {
 	}
 	return nil
 }
-
-func isServiceSet(set string) bool { return set == ownSet || set == toolsSet }
 
 // chooseClusters returns the named clusters, or all when none is named. The
 // name of the services alone chooses none.
@@ -117,8 +115,11 @@ func lockLab(ctx context.Context, p *progress) (unlock func(), err error) {
 func endUnknownUnits(ctx context.Context, p *progress) error {
 	known := map[string]bool{Services: true}
 	for _, c := range Clusters() {
-		for _, name := range c.unitNames() {
+		for _, name := range append(c.unitNames(), c.simulator()) {
 			known[name] = true
+		}
+		for _, s := range c.spares() {
+			known[s.Name] = true
 		}
 	}
 	running, err := ownUnits()

@@ -45,7 +45,7 @@ func command(out io.Writer) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(up(out), status(out), down(out), build(out), env(out))
+	root.AddCommand(up(out), status(out), down(out), node(out), restartAPIServer(out), build(out), env(out))
 	return root
 }
 
