@@ -99,10 +99,12 @@ func drawRequirements(out io.Writer, rs []gate.Requirement) {
 	s := styleOf(out)
 	for _, r := range rs {
 		mark := s.green("holds ")
-		switch r.Decision {
-		case gate.Wait:
+		switch {
+		case r.Skipped:
+			mark = s.red("due   ")
+		case r.Decision == gate.Wait:
 			mark = s.yellow("waits ")
-		case gate.Deny:
+		case r.Decision == gate.Deny:
 			mark = s.red("denied")
 		}
 		fmt.Fprintf(out, "  %s %-28s %s\n", mark, plain(r.Name), plain(r.Reason))

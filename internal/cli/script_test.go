@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"proposed": proposed, "await": await, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
-			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, // change the world
+			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, "rolledback": rolledback, // change the world
 		},
 	})
 }

@@ -12,7 +12,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show the ladder of a release and what the hubs run",
 		Long: `Draws the ladder of a release (the newest, when none is named): every step with
 its state, since when, the evidence it rests on and the command that moves it; and
-what every hub runs now. All of it is read from the ledger and the clusters.
+what every hub runs now. Overrides with what they left due, holds, rollbacks and freeze
+windows come first. All of it is read from the ledger and the clusters.
 
 A release is named by its digest or the start of one, its version or its commit.`,
 		Example: `  gauntlet status
@@ -30,6 +31,7 @@ A release is named by its digest or the start of one, its version or its commit.
 				return err
 			}
 			return a.print(st, func() {
+				drawStops(a.out, st)
 				drawLadder(a.out, st, now())
 				drawHubs(a.out, st)
 				fmt.Fprintf(a.out, "\npolicy %s\n", st.Policy.Short())

@@ -256,3 +256,18 @@ func deployed(ts *testscript.TestScript, neg bool, args []string) {
 		})
 	}
 }
+
+// rolledback says that a hub was rolled back from the newest release: rolledback HUB
+func rolledback(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: rolledback HUB")
+	}
+	s := siteOf(ts)
+	id, c := s.newest(ts)
+	part := c.Release.Hubs[args[0]]
+	s.say(ts, evidence.RollbackType, evidence.Rollback{
+		Hub: args[0], Tier: part.Target.Tier, From: 2, To: 1, Revision: 3, Reason: "blank plots",
+		FromRelease: id.Label(), FromDeployable: part.Deployable.Label(),
+		// Of what it went back to only the artifacts must be there.
+	}, evidence.Subject{Kind: evidence.Release, Digest: c.Release.ImageSet}, evidence.Subject{Kind: evidence.Deployable, Digest: c.Release.ImageSet})
+}

@@ -48,6 +48,19 @@ func Check(p *Platform, pol *Policy) error {
 			policy.bad(item(child(field, "order"), i), cause, "name hubs of this tier: "+oneOf(byTier[t.Name]))
 		}
 	}
+	for i, w := range pol.Freeze {
+		for j, name := range w.Hubs {
+			if _, ok := p.Hubs[name]; ok {
+				continue
+			}
+			names := slices.Sorted(maps.Keys(p.Hubs))
+			fix := "write " + oneOf(names)
+			if near := nearest(name, names); near != "" {
+				fix = "did you mean " + near + "?"
+			}
+			policy.bad(item(child(item("freeze", i), "hubs"), j), fmt.Sprintf("there is no hub %q", name), fix)
+		}
+	}
 	all := append(hubs.problems, policy.problems...)
 	all.sort()
 	return all.Err()

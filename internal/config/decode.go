@@ -13,6 +13,7 @@ import (
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	timeType     = reflect.TypeFor[time.Time]()
 	tiersType    = reflect.TypeFor[[]Tier]()
 )
 
@@ -31,6 +32,8 @@ func (d *document) decode(n *yaml.Node, field string, v reflect.Value) {
 	switch {
 	case v.Type() == durationType:
 		d.decodeDuration(n, field, v)
+	case v.Type() == timeType:
+		d.decodeTime(n, field, v)
 	case v.Type() == tiersType:
 		d.decodeTiers(n, field, v)
 	case v.Kind() == reflect.Pointer:
@@ -201,7 +204,7 @@ func (d *document) decodeDuration(n *yaml.Node, field string, v reflect.Value) {
 	if !d.want(n, field, yaml.ScalarNode, "a time") {
 		return
 	}
-	t, err := parseDuration(n.Value)
+	t, err := ParseDuration(n.Value)
 	if err != nil {
 		d.unreadable(field, err.Error(), "write 72h, 30d or 1d12h")
 		return
@@ -209,12 +212,25 @@ func (d *document) decodeDuration(n *yaml.Node, field string, v reflect.Value) {
 	v.SetInt(int64(t))
 }
 
+// decodeTime reads a moment. One without a zone would be another elsewhere.
+func (d *document) decodeTime(n *yaml.Node, field string, v reflect.Value) {
+	if !d.want(n, field, yaml.ScalarNode, "a moment") {
+		return
+	}
+	t, err := time.Parse(time.RFC3339, n.Value)
+	if err != nil || t.Year() < 1970 {
+		d.unreadable(field, fmt.Sprintf("%q is no moment with a time zone", n.Value), "write 2026-12-20T18:00:00Z, or 2026-12-20T18:00:00+01:00")
+		return
+	}
+	v.Set(reflect.ValueOf(t))
+}
+
 // maxDuration keeps sums of two times far from overflow.
 const maxDuration = 100 * 366 * 24 * time.Hour
 
-// parseDuration reads a time as Go writes it, with days in front: 90s, 72h, 30d,
+// ParseDuration reads a time as Go writes it, with days in front: 90s, 72h, 30d,
 // 1d12h. A day is 24 hours.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	var days time.Duration
 	rest := s
 	if head, tail, ok := strings.Cut(s, "d"); ok {

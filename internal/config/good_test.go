@@ -66,6 +66,9 @@ people:
   ci:    {roles: [builder, checker, deployer], key: "ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
   ada:   {roles: [board], key: "ed25519:AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", email: [Ada@Example.org]}
   grace: {roles: [board, user], key: "ed25519:AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
+freeze:
+  - {tiers: [production], hubs: [testing], from: 2026-12-20T00:00:00Z, to: 2027-01-05T00:00:00+01:00, reason: holidays}
+  - {weekdays: [Fri], after: "15:00", before: "24:00", timezone: Europe/Berlin, reason: nobody is here at weekends}
 `
 
 // index is where sub begins in s, which has it.

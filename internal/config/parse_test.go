@@ -51,12 +51,19 @@ func TestParsePolicyReadsAll(t *testing.T) {
 	if diff := cmp.Diff([]string{"ada@example.org"}, p.People["ada"].Email); diff != "" {
 		t.Errorf("addresses are lower case (-want +got):\n%s", diff)
 	}
+	if from, w := time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC), p.Freeze[0]; !w.From.Equal(from) || w.Hubs[0] != "testing" || w.Reason != "holidays" {
+		t.Errorf("%+v", w)
+	}
 	platform, err := ParsePlatform("gauntlet.yaml", []byte(goodPlatform))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := Check(platform, p); err != nil {
 		t.Errorf("they fit: %v", err)
+	}
+	p.Freeze[0].Hubs = []string{"tesing"}
+	if err := Check(platform, p); err == nil || !strings.Contains(err.Error(), "freeze[0].hubs[0]: there is no hub \"tesing\"\n    fix: did you mean testing?") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -205,12 +212,12 @@ func TestParseDuration(t *testing.T) {
 	for s, want := range map[string]time.Duration{
 		"0s": 0, "90s": 90 * time.Second, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour, "1h30m": 90 * time.Minute, "1.5h": 90 * time.Minute,
 	} {
-		if got, err := parseDuration(s); err != nil || got != want {
+		if got, err := ParseDuration(s); err != nil || got != want {
 			t.Errorf("%s: %v, %v; want %v", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"", "5", "d", "-1h", "1d-1h", "+1h", "-1d", "1w", "1.5d", "65000d", "9999999h", "1d1d"} {
-		if got, err := parseDuration(s); err == nil {
+		if got, err := ParseDuration(s); err == nil {
 			t.Errorf("%q: %v, want an error", s, got)
 		}
 	}

@@ -27,6 +27,7 @@ func ParsePolicy(file string, data []byte) (*Policy, error) {
 		for i := range p.Tiers {
 			d.checkTier(p, &p.Tiers[i], i == len(p.Tiers)-1 && !d.reported("tiers"))
 		}
+		d.checkFreezes(p)
 	}
 	d.problems.sort()
 	if err := d.problems.Err(); err != nil {

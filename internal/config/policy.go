@@ -7,6 +7,7 @@ import "time"
 type Policy struct {
 	APIVersion string            `yaml:"apiVersion"`
 	Tiers      []Tier            `yaml:"tiers"` // in order
+	Freeze     []Freeze          `yaml:"freeze"`
 	People     map[string]Person `yaml:"people"`
 
 	src *document
@@ -23,6 +24,25 @@ type Tier struct {
 	Signoff  *Signoff      `yaml:"signoff"`
 	Version  string        `yaml:"version"` // "semver": the release must bear a version
 	Order    []string      `yaml:"order"`   // hubs one after another; default by name
+}
+
+// A Freeze is a time when nothing new enters some tiers and hubs: once (From, To), or
+// every week (Weekdays). It stops the tiers and the hubs that it names, everything when
+// it names none.
+type Freeze struct {
+	Tiers  []string `yaml:"tiers"`
+	Hubs   []string `yaml:"hubs"`
+	Reason string   `yaml:"reason"`
+
+	From time.Time `yaml:"from"`
+	To   time.Time `yaml:"to"`
+
+	Weekdays []string `yaml:"weekdays"` // Mon to Sun
+	After    string   `yaml:"after"`    // time of day it begins on each of them; default 00:00
+	Before   string   `yaml:"before"`   // time of day it ends; default 24:00
+	Timezone string   `yaml:"timezone"` // IANA name of the zone of Weekdays, After and Before; default UTC
+
+	location *time.Location // of Timezone
 }
 
 // Approval asks for the word of people with a role before a tier.

@@ -38,7 +38,12 @@ type RollbackResult struct {
 	To         int    `json:"to"`         // revision whose objects it runs again
 	Deployable string `json:"deployable"` // Digest.Label of what it runs
 	Release    string `json:"release"`    // Digest.Label of the release that came with it
-	Reused     bool   `json:"reused"`     // it was back already: no new revision was made
+
+	// What the hub was at; "" when gauntlet did not make revision From.
+	FromDeployable string `json:"fromDeployable,omitempty"`
+	FromRelease    string `json:"fromRelease,omitempty"`
+
+	Reused bool `json:"reused"` // it was back already: no new revision was made
 
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"` // both by the cluster's API server
@@ -94,6 +99,7 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 		From: way.from, To: way.to, Started: started,
 		Deployable: way.target.Labels[labelDeployable], Release: way.target.Labels[labelRelease],
 	}
+	res.FromDeployable, res.FromRelease = left(history, way.from)
 	if way.there {
 		switch err := stillRuns(h, w, r, way.target); {
 		case err == nil:
@@ -176,6 +182,17 @@ func wayBack(history []helm.Record, to int) (back, error) {
 		return back{}, fmt.Errorf("the history of Helm holds no revision %d%s", w.to, choices(history))
 	}
 	return back{}, errors.New("the history of Helm holds no earlier revision that gauntlet made, that ran and that differs from what the hub has now")
+}
+
+// left is what a revision was of: labels of deployable and release, "" when it was not
+// gauntlet's or is no more in the history.
+func left(history []helm.Record, revision int) (deployable, release string) {
+	for _, r := range history {
+		if r.Revision == revision && ours(r.Labels, r.Revision) {
+			return r.Labels[labelDeployable], r.Labels[labelRelease]
+		}
+	}
+	return "", ""
 }
 
 // noTarget says why nobody goes back to a revision, "" when one may.

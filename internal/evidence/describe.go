@@ -64,6 +64,12 @@ func describe(r Record) (string, error) {
 	case HoldType:
 		p, err := Decode[Hold](r)
 		return p.describe(), err
+	case OverrideType:
+		p, err := Decode[Override](r)
+		if p.Lifts != "" {
+			return "lifted override " + p.Lifts.Short(), err
+		}
+		return fmt.Sprintf("OVERRIDE for %q until %s: %q", p.Tier, p.Expires.UTC().Format("2006-01-02 15:04 UTC"), p.Reason), err
 	case RollbackType:
 		p, err := Decode[Rollback](r)
 		return fmt.Sprintf("rolled %q back from revision %d to %d, revision %d: %q", p.Hub, p.From, p.To, p.Revision, p.Reason), err

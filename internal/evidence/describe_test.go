@@ -22,6 +22,7 @@ func TestDescribeSaysEachKindInOneLineAndEscapesWhatOthersWrote(t *testing.T) {
 		VersionType:    Version{Version: nasty},
 		DeploymentType: Deployment{Hub: nasty},
 		HoldType:       Hold{Hub: nasty, Tier: nasty, Reason: nasty},
+		OverrideType:   Override{Tier: nasty, Reason: nasty},
 		RollbackType:   Rollback{Hub: nasty, Reason: nasty},
 		PolicyType:     PolicyChange{Previous: release.DigestOf(nil)},
 		nasty:          struct{}{},

@@ -26,6 +26,7 @@ const (
 	PolicyType     = "urn:gauntlet:policy:v1"
 	HoldType       = "urn:gauntlet:hold:v1"
 	RollbackType   = "urn:gauntlet:rollback:v1"
+	OverrideType   = "urn:gauntlet:override:v1"
 )
 
 // Kinds of subject: the name of the in-toto subject.

@@ -115,8 +115,22 @@ type Hold struct {
 	Hub    string         `json:"hub,omitempty"`
 	Tier   string         `json:"tier,omitempty"`
 	Reason string         `json:"reason"`
-	Lifts  release.Digest `json:"lifts,omitempty"` // id of the hold this one takes back; the other fields are then empty
+	Lifts  release.Digest `json:"lifts,omitempty"` // id of the hold, or of the rollback that holds a release back, that this one takes back; the other fields are then empty
 }
+
+// An Override lets a release into one tier in an emergency, until it expires, without
+// the soaks, sign-offs and freeze windows that stand in the way. Nothing else is
+// skipped, and what was skipped stays due. Subject: the release.
+type Override struct {
+	Tier    string         `json:"tier,omitempty"`
+	Policy  release.Digest `json:"policy,omitempty"` // the policy in force when it was said
+	Reason  string         `json:"reason,omitempty"`
+	Expires time.Time      `json:"expires,omitzero"` // at most MaxOverride after it was said
+	Lifts   release.Digest `json:"lifts,omitempty"`  // id of the override this one takes back; the other fields are then empty
+}
+
+// MaxOverride is how long an override may last.
+const MaxOverride = 7 * 24 * time.Hour
 
 // A Rollback says that a hub went back to what it ran before, by no gate. Subjects:
 // release and deployable that it runs again.
@@ -129,6 +143,11 @@ type Rollback struct {
 	Reason   string    `json:"reason"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"` // by the cluster's API server
+
+	// What the hub was at, as the labels of that revision name it (Digest.Label); ""
+	// when gauntlet did not make it. It is held back from the tier until that is lifted.
+	FromRelease    string `json:"fromRelease,omitempty"`
+	FromDeployable string `json:"fromDeployable,omitempty"`
 }
 
 // Deployment is what the rollback did to the hub.

@@ -32,9 +32,10 @@ type Input struct {
 	Hub     string            // the hub of that tier it asks for; "" asks for the tier in general
 	Pinned  string            // the tier that the hub's namespace is pinned as; "" when it is not known
 
-	Evidence   []evidence.Record // every verified statement of the ledger
-	Rejected   []Rejected        // statements that count as absent
-	Missing    []release.Digest  // ids that somebody has seen in the ledger and that are not there: see View.Missing of package ledger
+	Evidence   []evidence.Record                  // every verified statement of the ledger
+	Rejected   []Rejected                         // statements that count as absent
+	Others     map[release.Digest]release.Release // the releases that Overridden names
+	Missing    []release.Digest                   // ids that somebody has seen in the ledger and that are not there: see View.Missing of package ledger
 	States     map[string]HubState
 	Roll       Roll
 	Production release.Digest // the release that production runs now, "" for none
@@ -81,6 +82,10 @@ type Requirement struct {
 	Command  string           `json:"command,omitempty"`  // what would satisfy it, when something can
 	Evidence []release.Digest `json:"evidence,omitempty"` // ids of the records it rests on
 	Since    time.Time        `json:"since,omitzero"`     // when it began to hold; zero when it does not
+	Skipped  bool             `json:"skipped,omitempty"`  // it does not hold: an override allows that, and it stays due
+
+	skippable bool   // an override may skip it
+	tier      string // where an override left it due
 }
 
 // A Verdict is the gate's answer: the worst decision of its requirements.
@@ -99,14 +104,16 @@ func Evaluate(in Input) Verdict {
 	}
 	rs := []Requirement{f.ledgerComplete()}
 	rs = append(rs, f.clockSkew()...)
-	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto(), f.noHold(in.Policy.Tiers[i], in.Hub))
+	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto(), f.noHold(in.Policy.Tiers[i], in.Hub),
+		f.notRolledBack(in.Policy.Tiers[i]), f.noFreeze(in.Policy.Tiers[i], in.Hub))
+	rs = append(rs, f.overrideDue(in.Policy.Tiers[i])...)
 	for j, t := range in.Policy.Tiers[:i] {
 		rs = append(rs, f.passedTier(t, j == i-1)...)
 	}
 	rs = append(rs, f.words(i)...)
 	rs = append(rs, f.version(in.Policy.Tiers[:i+1])...)
 	rs = append(rs, f.order(in.Policy.Tiers[i])...)
-	return verdict(rs)
+	return verdict(f.overridden(in.Policy.Tiers[i], rs))
 }
 
 // words are what people must have said by the time a release enters a tier: the

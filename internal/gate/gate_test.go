@@ -63,7 +63,7 @@ func TestEveryCitedStatementIsNeeded(t *testing.T) {
 // Every requirement but those on the absence of something rests on evidence, so the
 // test above reached it.
 func TestEveryRequirementRestsOnEvidence(t *testing.T) {
-	absent := []string{"ledger-complete", "no-veto", "no-hold"}
+	absent := []string{"ledger-complete", "no-veto", "no-hold", "not-rolled-back", "no-freeze"}
 	for _, w := range []*world{toCanary(), toProduction()} {
 		for _, r := range Evaluate(w.Input).Requirements {
 			if len(r.Evidence) == 0 && !slices.Contains(absent, r.Name) {
@@ -72,7 +72,7 @@ func TestEveryRequirementRestsOnEvidence(t *testing.T) {
 		}
 	}
 	want := []string{
-		"ledger-complete", "release-made", "build", "image-test", "pairing", "render", "no-veto", "no-hold",
+		"ledger-complete", "release-made", "build", "image-test", "pairing", "render", "no-veto", "no-hold", "not-rolled-back", "no-freeze",
 		"bleeding-edge:deployed", "bleeding-edge:suite:hub",
 		"canary:deployed", "canary:suite:hub", "canary:suite:homes", "canary:soak",
 		"canary:approval", "signoff:barbara", "signoff:ken", "signoff:linus", "approval", "version",

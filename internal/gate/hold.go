@@ -10,7 +10,8 @@ import (
 	"gauntlet/internal/release"
 )
 
-// A Hold stops the line: for one release, hub or tier, or for everything.
+// A Hold stops the line: for one release, hub or tier, or for everything. A rollback is
+// one too: for what the hub was rolled back from, in that tier.
 type Hold struct {
 	ID      release.Digest `json:"id"` // of its statement
 	Who     string         `json:"who"`
@@ -19,11 +20,20 @@ type Hold struct {
 	Release release.Digest `json:"release,omitempty"`
 	Hub     string         `json:"hub,omitempty"`
 	Tier    string         `json:"tier,omitempty"`
+	Back    *Back          `json:"rolledBack,omitempty"` // set when a rollback holds
+}
+
+// A Back is what a hub was rolled back from: labels of digests, see Digest.Label.
+type Back struct {
+	Release    string `json:"release"`
+	Deployable string `json:"deployable,omitempty"`
 }
 
 // Of is what the hold stops, for people.
 func (h Hold) Of() string {
 	switch {
+	case h.Back != nil:
+		return fmt.Sprintf("release %.12s in tier %s", h.Back.Release, h.Tier)
 	case h.Release != "":
 		return "release " + h.Release.Short()
 	case h.Hub != "":
@@ -46,7 +56,8 @@ func Standing(p config.Policy, records []evidence.Record) []Hold {
 	return standing
 }
 
-// MayLift says whether a person may lift a hold: who set it, or anybody of the board.
+// MayLift says whether a person may lift a hold: who set it (who rolled back), or anybody
+// of the board.
 func MayLift(p config.Policy, person string, h Hold) bool {
 	return person == h.Who || PeopleOf(p).Has(person, config.RoleBoard)
 }
@@ -74,29 +85,42 @@ func (f *facts) holds() (holds []hold, noted []said[evidence.Hold]) {
 				h.Release, h.Hub, h.Tier = sub.Digest, "", ""
 			}
 		}
-		for _, l := range all {
-			if l.what.Lifts == s.ID && l.who != "" && MayLift(f.Policy, l.who, h.Hold) {
-				h.lift = l
-				break
-			}
-		}
+		h.lifted(f.Policy, all)
 		holds = append(holds, h)
 	}
-	return holds, noted
+	return append(holds, f.rolledBack(all)...), noted
+}
+
+// lifted finds who lifted the hold, if anybody who may did.
+func (h *hold) lifted(p config.Policy, all []said[evidence.Hold]) {
+	for _, l := range all {
+		if l.what.Lifts == h.ID && l.who != "" && MayLift(p, l.who, h.Hold) {
+			h.lift = l
+			return
+		}
+	}
 }
 
 // stops says whether a hold stops the release on its way into the tier, at the hub or
 // at "" for the tier in general. A tier all of whose hubs count waits for each of them.
 func (f *facts) stops(h Hold, t config.Tier, hub string) bool {
 	switch {
+	case h.Back != nil:
+		return h.Tier == t.Name && f.isBack(h)
 	case h.Release != "":
 		return h.Release == f.ID
 	case h.Hub != "":
-		return h.Hub == hub || hub == "" && t.Hubs != "any" && f.Hubs[h.Hub] == t.Name
+		return f.touches(h.Hub, t, hub)
 	case h.Tier != "":
 		return h.Tier == t.Name
 	}
 	return true
+}
+
+// touches says whether what happens to one hub concerns the way into a tier, at another
+// hub or at "" for the tier in general.
+func (f *facts) touches(one string, t config.Tier, hub string) bool {
+	return one == hub || hub == "" && t.Hubs != "any" && f.Hubs[one] == t.Name
 }
 
 // noHold: nobody has stopped the line. A hold is waited out: the board lifts it, or
@@ -106,7 +130,7 @@ func (f *facts) noHold(t config.Tier, hub string) Requirement {
 	holds, noted := f.holds()
 	var why []string
 	for _, h := range holds {
-		if !f.stops(h.Hold, t, hub) {
+		if h.Back != nil || !f.stops(h.Hold, t, hub) {
 			continue
 		}
 		if h.lift.ID != "" {

@@ -132,13 +132,26 @@ func (f *facts) tierStep(t config.Tier, earlier string) Step {
 		if veto := f.noVeto(); veto.Decision != Allow {
 			s.State, s.Command = Blocked, veto.Command
 			s.Reasons = append([]string{veto.Reason}, s.Reasons...)
-		} else if hold := f.noHold(t, ""); hold.Decision != Allow && s.State == Running {
-			s.State, s.Command = Waiting, hold.Command
-			s.Reasons = append([]string{hold.Reason}, s.Reasons...)
+		} else if s.State == Running {
+			for _, r := range f.stopped(t) {
+				s.State, s.Command = Waiting, r.Command
+				s.Reasons = append([]string{r.Reason}, s.Reasons...)
+			}
 		}
 		return s
 	}
 	return f.entry(t, s, earlier)
+}
+
+// stopped is what keeps a release that is in a tier from the rest of its hubs.
+func (f *facts) stopped(t config.Tier) []Requirement {
+	var out []Requirement
+	for _, r := range f.overridden(t, []Requirement{f.noFreeze(t, ""), f.notRolledBack(t), f.noHold(t, "")}) {
+		if r.Decision != Allow {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // entry is a tier that the release has not entered yet.
@@ -146,6 +159,9 @@ func (f *facts) entry(t config.Tier, s Step, earlier string) Step {
 	in := f.Input
 	in.Tier = t.Name
 	v := Evaluate(in)
+	if _, ok := f.standing(t); ok {
+		earlier = "" // what it waits for there is skipped
+	}
 	s.Reasons, s.Command, s.Evidence = nil, "", nil
 	var hard []Requirement // that no earlier step brings
 	for _, r := range v.Requirements {
@@ -183,7 +199,7 @@ func unmet(rs []Requirement) State {
 			return Failed
 		case r.Decision == Deny:
 			state = Blocked
-		case state == Todo && (r.Name == "version" || r.Name == "no-hold" || strings.HasSuffix(r.Name, "approval") || strings.Contains(r.Name, "signoff")):
+		case state == Todo && (slices.Contains([]string{"version", "no-hold", "not-rolled-back", "no-freeze", "override-due"}, r.Name) || strings.HasSuffix(r.Name, "approval") || strings.Contains(r.Name, "signoff")):
 			state = Waiting
 		}
 	}

@@ -19,7 +19,7 @@ func (f *facts) signoffs(t config.Tier) []Requirement {
 	}
 	users, problem := f.roll(t)
 	if problem != "" {
-		return []Requirement{{Name: "signoff", Decision: Wait, Reason: "who must sign off is not known: " + problem}}
+		return []Requirement{{Name: "signoff", Decision: Wait, skippable: true, Reason: "who must sign off is not known: " + problem}}
 	}
 	var rs []Requirement
 	for _, u := range users {
@@ -44,7 +44,7 @@ func (f *facts) roll(t config.Tier) ([]string, string) {
 // signoff: a user has signed off themselves, or somebody who may vouch has recorded
 // their word, with a link to it.
 func (f *facts) signoff(t config.Tier, user string) Requirement {
-	r := Requirement{Name: "signoff:" + user, Decision: Wait, Command: "gauntlet signoff " + f.ID.Short()}
+	r := Requirement{Name: "signoff:" + user, Decision: Wait, skippable: true, Command: "gauntlet signoff " + f.ID.Short()}
 	if !f.people.Has(user, config.RoleUser) {
 		r.Command += " --for " + word(user) + " --link URL"
 	}

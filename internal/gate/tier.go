@@ -148,7 +148,7 @@ func (f *facts) hubSuite(t config.Tier, hub, suite string, s stay) Requirement {
 
 // soak: the stay has lasted long enough, by the cluster's clock.
 func (f *facts) soak(t config.Tier, hub string, s stay) Requirement {
-	r := Requirement{Name: t.Name + ":soak", Decision: Wait}
+	r := Requirement{Name: t.Name + ":soak", Decision: Wait, skippable: true}
 	if s.of == "" || s.start.what.Finished.IsZero() {
 		r.Reason = fmt.Sprintf("soaks for %s on hub %s once it is deployed there", t.Soak, hub)
 		r.Command = fmt.Sprintf("gauntlet deploy %s %s", f.ID.Short(), hub)
@@ -221,7 +221,7 @@ func together(each [][]Requirement) []Requirement {
 	out := slices.Clone(each[0])
 	for i := range out {
 		var met, unmet []string
-		r := Requirement{Name: out[i].Name, Decision: Allow}
+		r := Requirement{Name: out[i].Name, Decision: Allow, skippable: out[i].skippable}
 		for _, rs := range each {
 			h := rs[i]
 			r.Decision = worse(r.Decision, h.Decision)

@@ -47,11 +47,17 @@ func (w *Workspace) Hold(ctx context.Context, of HoldScope, reason string) (stri
 		return "", err
 	}
 	standing := gate.Standing(said.s.policy, said.s.view.Records)
-	h := standing[len(standing)-1]
+	h := gate.Hold{}
+	for _, s := range standing {
+		if s.Back == nil {
+			h = s // the newest comes last
+		}
+	}
 	return fmt.Sprintf("%s holds %s: %s; it is lifted with `gauntlet hold --lift %s`", said.name, h.Of(), reason, h.ID.Short()), nil
 }
 
-// LiftHold lifts the hold whose id begins with ref, or "all" that the signer may lift.
+// LiftHold lifts the hold whose id begins with ref, or "all" that the signer may lift. A
+// rollback holds too, and is lifted by its id alone: somebody has looked at it.
 func (w *Workspace) LiftHold(ctx context.Context, ref string) (string, error) {
 	said, err := w.holder(ctx)
 	if err != nil {
@@ -64,7 +70,7 @@ func (w *Workspace) LiftHold(ctx context.Context, ref string) (string, error) {
 	var lifts, others []gate.Hold
 	for _, h := range standing {
 		switch {
-		case ref != "all" && !hasPrefix(h.ID, ref):
+		case ref == "all" && h.Back != nil, ref != "all" && !hasPrefix(h.ID, ref):
 		case gate.MayLift(said.s.policy, said.name, h):
 			lifts = append(lifts, h)
 		default:
@@ -72,6 +78,8 @@ func (w *Workspace) LiftHold(ctx context.Context, ref string) (string, error) {
 		}
 	}
 	switch {
+	case len(lifts)+len(others) == 0 && ref == "all":
+		return "", inputf("only rollbacks hold, and each is lifted by its id: %s", holdsShown(standing))
 	case len(lifts)+len(others) == 0:
 		return "", inputf("no hold %q stands: %s", ref, holdsShown(standing))
 	case ref != "all" && len(lifts)+len(others) > 1:

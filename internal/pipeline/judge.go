@@ -88,7 +88,8 @@ func (w *Workspace) input(ctx context.Context, s *sight, id release.Digest, tier
 	}
 	in.Roll = w.roll(ctx, s, in.States)
 	in.Production = w.production(s, in.States)
-	return in, contents, nil
+	in.Others, err = w.others(ctx, in)
+	return in, contents, err
 }
 
 // open fetches a release from the ledger's repository.

@@ -132,6 +132,7 @@ func (w *Workspace) recordRollback(ctx context.Context, s *sight, b *RolledBack,
 		Predicate: evidence.Rollback{
 			Hub: b.Hub, Tier: h.Tier, From: b.From, To: b.To, Revision: b.Revision,
 			Reason: reason, Started: b.Started, Finished: b.Finished,
+			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable,
 		},
 	})
 	return contents, because(ctx, err)

@@ -18,6 +18,10 @@ type Status struct {
 	Hubs    map[string]gate.HubState  `json:"hubs"`
 	Tiers   []string                  `json:"tiers,omitempty"` // in order
 	TierOf  map[string]string         `json:"tierOf"`
+
+	Overrides []gate.Override `json:"overrides"` // that stand, or left something due
+	Holds     []gate.Hold     `json:"holds"`     // that stand, rollbacks among them
+	Freezes   []gate.Freeze   `json:"freezes"`   // that are open, or open within a week
 }
 
 // Status reads the ladder of a release ("" for the newest) from the ledger and the
@@ -39,6 +43,9 @@ func (w *Workspace) Status(ctx context.Context, ref string) (*Status, error) {
 		Release: id, Label: s.label(id), Version: s.version(id),
 		Images: contents.Set.Images, Policy: s.digest,
 		Steps: gate.Ladder(in), Hubs: in.States, TierOf: in.Hubs,
+		Overrides: append([]gate.Override{}, gate.Overrides(in)...),
+		Holds:     append([]gate.Hold{}, gate.Standing(s.policy, s.view.Records)...),
+		Freezes:   append([]gate.Freeze{}, gate.Freezes(s.policy, in.Now)...),
 	}
 	for _, t := range s.policy.Tiers {
 		st.Tiers = append(st.Tiers, t.Name)
