@@ -8,7 +8,7 @@ SHELL := /bin/bash
 GAUNTLET := bin/gauntlet
 LAB := bin/lab
 
-.PHONY: help build demo test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean FORCE
+.PHONY: help build demo drills test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean FORCE
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ test-unit: vet ## unit tests and command line scripts
 
 test-e2e: $(LAB) $(GAUNTLET) ## end-to-end on the lab
 	go test -count=1 -timeout 60m -parallel 3 -v ./e2e/...
+
+drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json
+	@$(LAB) up
+	GAUNTLET_DRILLS=$(CURDIR)/bin/drills go test -count=1 -timeout 30m -parallel 4 -v -run 'TestEndToEnd/(demo walks|beside each other)/drills' ./e2e
 
 test: $(LAB) ## everything once
 	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }

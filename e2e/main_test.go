@@ -82,6 +82,7 @@ func TestEndToEnd(t *testing.T) {
 			"changes":               changes,
 			"kills":                 kills,
 			"writers and tampering": tampering,
+			"drills":                drills,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -89,4 +90,5 @@ func TestEndToEnd(t *testing.T) {
 			})
 		}
 	})
+	showDrills(t)
 }

@@ -216,7 +216,7 @@ func apply(ctx context.Context, h *helm.Helm, w *waits, r Request, history []hel
 		next = history[0].Revision + 1
 	}
 	a := helm.Apply{
-		Name: r.ReleaseName, Chart: r.Chart, Values: r.Values,
+		Name: r.ReleaseName, Chart: r.Chart, Values: r.Values, Since: since(history),
 		Labels:      labels(r, next),
 		Description: fmt.Sprintf("gauntlet release %s deployable %s", r.Release, r.Deployable),
 		Timeout:     r.Timeout, Waits: w,

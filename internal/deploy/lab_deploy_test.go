@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -182,7 +183,41 @@ func TestLabCausesAreNamedAtOnce(t *testing.T) {
 			if h := history(t, r); h != "2 deployed, 1 failed" && h != "2 deployed, 1 superseded" {
 				t.Error(h)
 			}
+			nothingOfHooks(t, c, ns)
 		})
+	}
+}
+
+// nothingOfHooks waits until no Job, DaemonSet or pod of a hook is left.
+func nothingOfHooks(t *testing.T, c *kube.Client, ns string) {
+	t.Helper()
+	eventually(t, 40*time.Second, func() bool {
+		jobs, jerr := c.BatchV1().Jobs(ns).List(t.Context(), metav1.ListOptions{})
+		sets, serr := c.AppsV1().DaemonSets(ns).List(t.Context(), metav1.ListOptions{})
+		pods, perr := c.CoreV1().Pods(ns).List(t.Context(), metav1.ListOptions{})
+		return jerr == nil && serr == nil && perr == nil && len(jobs.Items)+len(sets.Items) == 0 && len(pods.Items) == 1
+	})
+}
+
+func TestLabAGoodOneRemovesWhatAFailedOneMade(t *testing.T) {
+	c := labHub(t)
+	ns := labNamespace(t, c)
+	one := smallRequest(t, c, ns, "one", nil)
+	if _, err := Deploy(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	bad := smallRequest(t, c, ns, "bad", release.Values{"image": os.Getenv(registryEnv) + "/no-such-image:1", "extra": "only-bad"})
+	if _, err := Deploy(t.Context(), bad); err == nil {
+		t.Fatal("an image that is nowhere was deployed")
+	}
+	if _, err := c.CoreV1().ConfigMaps(ns).Get(t.Context(), "only-bad", metav1.GetOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Deploy(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CoreV1().ConfigMaps(ns).Get(t.Context(), "only-bad", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("what only the failed revision has is left: %v", err)
 	}
 }
 

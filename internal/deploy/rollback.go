@@ -230,7 +230,7 @@ func choices(history []helm.Record) string {
 // its end: an attempt that failed may have left things of each of them. When the
 // newest has not failed there is none, and Helm itself knows what to remove.
 func since(history []helm.Record) []helm.Record {
-	if history[0].Status != helm.Failed {
+	if len(history) == 0 || history[0].Status != helm.Failed {
 		return nil
 	}
 	for i, r := range history {

@@ -22,6 +22,7 @@ type Apply struct {
 	Name        string
 	Chart       []byte         // packaged, .tgz
 	Values      release.Values // over the chart's own
+	Since       []Record       // revisions of which something may be left: it is removed
 	Labels      map[string]string
 	Description string
 	Timeout     time.Duration // for each hook and the rollout
@@ -40,7 +41,7 @@ func (h *Helm) InstallOrUpgrade(a Apply, history []Record) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	s, err := h.open(a.Waits)
+	s, err := h.open(h.sweeping(a.Waits, a.Name, a.Since))
 	if err != nil {
 		return Record{}, err
 	}

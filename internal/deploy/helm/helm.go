@@ -12,6 +12,7 @@ import (
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	"helm.sh/helm/v4/pkg/storage"
 	"helm.sh/helm/v4/pkg/storage/driver"
+	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
 	"gauntlet/internal/kube"
@@ -101,9 +102,13 @@ func (o Object) String() string { return o.Kind + "/" + o.Name }
 func objects(list helmkube.ResourceList) []Object {
 	var out []Object
 	for _, r := range list {
-		out = append(out, Object{Kind: r.Mapping.GroupVersionKind.Kind, Namespace: r.Namespace, Name: r.Name})
+		out = append(out, object(r))
 	}
 	return out
+}
+
+func object(r *resource.Info) Object {
+	return Object{Kind: r.Mapping.GroupVersionKind.Kind, Namespace: r.Namespace, Name: r.Name}
 }
 
 // A Waiter waits where Helm would, with better words. Its waits end with its own

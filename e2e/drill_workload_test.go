@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// lines are the hubs that drills run on, beside each other. The first word of a
+// namespace is the line's; ports from 30380.
+var lines = map[string]func(*testing.T){
+	"images and pods": podDrills,
+	"rules and hooks": ruleDrills,
+}
+
+// drills runs every line.
+func drills(t *testing.T) {
+	for name, run := range lines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t)
+		})
+	}
+}
+
+// chart puts an overlay of examples/faults over the platform.
+func chart(name string) func(*line) {
+	return func(l *line) { l.overlay(filepath.Join(root, "examples", "faults", name)) }
+}
+
+// value sets one value of the hub.
+func value(path string, to any) func(*line) {
+	return func(l *line) { l.set("jupyter-config.yml", map[string]any{path: to}) }
+}
+
+func podDrills(t *testing.T) {
+	l := newLine(t, "drill-pods", 30380)
+	l.drills(
+		drill{
+			name:  "the tag of hub and proxy does not exist",
+			fault: value("jupyterhub.hub.image.tag", "9.9.9-9"),
+			shows: either(event("hub-", "not found"), event("proxy-", "not found")),
+			says:  []string{"no image", "platform/hub:9.9.9-9"},
+		},
+		drill{
+			name: "a hub that crashes",
+			fault: func(l *line) {
+				l.replace("chart/files/jupyterhub_config.py", "from kubespawner import KubeSpawner", "from kubespawner import KubeSpawner\nimport oauthenticator")
+			},
+			shows: dies("hub-"),
+			says:  []string{"Deployment/hub", "No module named 'oauthenticator'"},
+		},
+		drill{
+			name:  "a Deployment without a readiness probe that crashes",
+			fault: chart("exporter-crashes"),
+			shows: dies("exporter-"),
+			says:  []string{"Deployment/exporter", "no such queue: metrics"},
+		},
+	)
+}
+
+func ruleDrills(t *testing.T) {
+	l := newLine(t, "drill-rules", 30381)
+	l.drills(
+		drill{
+			name: "a quota",
+			fault: func(l *line) {
+				l.quota(corev1.ResourceRequestsCPU, "800m")
+				l.replace("chart/values.yaml", "requests: {cpu: 20m, memory: 128Mi}", "requests: {cpu: 900m, memory: 128Mi}")
+			},
+			shows: event("hub-", "exceeded quota"),
+			says:  []string{"exceeded quota", "drill"},
+		},
+		drill{
+			name:  "a hook Job that fails",
+			fault: chart("hook-fails"),
+			shows: dies("migrate-"),
+			says:  []string{"Job/migrate", "table users is locked"},
+		},
+		drill{
+			name:  "a hook Job that waits for a DaemonSet that can never be ready",
+			fault: chart("hook-daemonset-waits"),
+			shows: waits("puller-", "CreateContainerConfigError"),
+			says:  []string{"DaemonSet/puller", `secret "mirror-credentials" not found`},
+		},
+	)
+}
+
+// quota limits the hub's namespace, and waits until the quota counts.
+func (l *line) quota(what corev1.ResourceName, most string) {
+	l.t.Helper()
+	quotas := l.client.CoreV1().ResourceQuotas(l.name)
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "drill"},
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse(most)}}}
+	if _, err := quotas.Create(l.t.Context(), q, metav1.CreateOptions{}); err != nil {
+		l.t.Fatal(err)
+	}
+	l.undo(func() { l.kubectl("bleeding-edge", "-n", l.name, "delete", "resourcequota", "drill") })
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		q, err := quotas.Get(l.t.Context(), "drill", metav1.GetOptions{})
+		if err == nil && len(q.Status.Hard) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("the quota does not count: %v", err)
+		}
+		select {
+		case <-l.t.Context().Done():
+			l.t.Fatal(l.t.Context().Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
