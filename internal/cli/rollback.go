@@ -2,32 +2,44 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"gauntlet/internal/pipeline"
 )
 
 func (a *app) rollbackCmd() *cobra.Command {
 	var to int
 	var reason string
 	c := &cobra.Command{
-		Use:   "rollback HUB",
-		Short: "Bring a hub back to what it ran before, at once",
+		Use:   "rollback HUB|TIER",
+		Short: "Bring a hub, or all of a tier, back to what ran before, at once",
 		Long: `Brings a hub back to the newest earlier revision in Helm's history that gauntlet
 made, that ran, and that differs from what the hub has now; --to names another. It
 needs no gate and one person, a deployer or a board member, and it works when the
 registry is down: it then says that nothing is recorded. Run it again and it changes
 nothing, but records what is missing. Afterwards the tier's suites run on the hub.
 
-Exit codes: 0 the hub is back (-o json says whether that is recorded and verified);
-1 it could not go back, or is back and failed a suite; 2 wrong input.`,
+With a tier the hubs that the tier's newest release came to go back one after another,
+the last of the policy's order first; one that fails stops none of the others. A name
+that both a hub and a tier bear is the hub's.
+
+What was rolled back from is held back from the tier until that is lifted: see gauntlet
+hold --help.
+
+Exit codes: 0 every hub is back (-o json says of each whether that is recorded and
+verified); 1 one could not go back, or is back and failed a suite; 2 wrong input.`,
 		Example: `  gauntlet rollback compute --key ci --reason "users cannot start servers"
-  gauntlet rollback compute --key ada --to 12 --reason "back to before the new chart"`,
-		Args: args("HUB"),
+  gauntlet rollback compute --key ada --to 12 --reason "back to before the new chart"
+  gauntlet rollback production --key ci --reason "plots are blank everywhere"`,
+		Args: args("HUB|TIER"),
 		ValidArgsFunction: func(_ *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if w, ok := a.quiet(); ok && len(got) == 0 {
-				return slices.Sorted(maps.Keys(w.Platform.Hubs)), cobra.ShellCompDirectiveNoFileComp
+				tiers, _ := a.completeTiers(nil, nil, "")
+				return append(slices.Sorted(maps.Keys(w.Platform.Hubs)), tiers...), cobra.ShellCompDirectiveNoFileComp
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -42,19 +54,24 @@ Exit codes: 0 the hub is back (-o json says whether that is recorded and verifie
 			if err != nil {
 				return err
 			}
+			if w.IsTier(names[0]) {
+				if to != 0 {
+					return usagef("--to names a revision of one hub: name the hub instead of tier %s", plain(names[0]))
+				}
+				t, err := w.RollbackTier(c.Context(), names[0], reason)
+				if t == nil {
+					return err
+				}
+				if perr := a.print(t, func() { drawTierBack(a.out, t) }); perr != nil {
+					return perr
+				}
+				return err
+			}
 			b, err := w.Rollback(c.Context(), names[0], to, reason)
 			if b == nil {
 				return err
 			}
-			if perr := a.print(b, func() {
-				fmt.Fprintf(a.out, "%s is back: revision %d runs what revision %d did (release %.12s)\n", plain(b.Hub), b.Revision, b.To, plain(b.Release))
-				switch {
-				case b.Problem != "":
-					fmt.Fprintln(a.out, plain(b.Problem))
-				case b.Verified:
-					fmt.Fprintln(a.out, "recorded, and its suites passed")
-				}
-			}); perr != nil {
+			if perr := a.print(b, func() { drawBack(a.out, b) }); perr != nil {
 				return perr
 			}
 			return err
@@ -63,4 +80,41 @@ Exit codes: 0 the hub is back (-o json says whether that is recorded and verifie
 	c.Flags().IntVar(&to, "to", 0, "the `REVISION` in Helm's history to go back to")
 	c.Flags().StringVar(&reason, "reason", "", "why the hub goes back")
 	return c
+}
+
+// drawBack says where a hub is that was brought back.
+func drawBack(out io.Writer, b *pipeline.RolledBack) {
+	fmt.Fprintf(out, "%s is back: revision %d runs what revision %d did (release %.12s)\n", plain(b.Hub), b.Revision, b.To, plain(b.Release))
+	switch {
+	case b.Problem != "":
+		fmt.Fprintln(out, plain(b.Problem))
+	case b.Verified:
+		fmt.Fprintln(out, "recorded, and its suites passed")
+	}
+}
+
+// drawTierBack says where each hub of a tier is that was brought back.
+func drawTierBack(out io.Writer, t *pipeline.TierBack) {
+	s := styleOf(out)
+	fmt.Fprintf(out, "tier %s goes back from release %s:\n", plain(t.Tier), shown(t.Release))
+	for _, h := range t.Hubs {
+		mark := s.green(h.State)
+		switch h.State {
+		case pipeline.HubLeft:
+			mark = s.dim(h.State)
+		case pipeline.HubFailed:
+			mark = s.red(h.State)
+		}
+		text := h.Why
+		if b := h.Result; b != nil && text == "" {
+			text = fmt.Sprintf("revision %d runs what revision %d did (release %s)", b.Revision, b.To, b.Release[:min(12, len(b.Release))])
+			switch {
+			case b.Problem != "":
+				text += "; " + b.Problem
+			case b.Verified:
+				text += "; recorded, and its suites passed"
+			}
+		}
+		fmt.Fprintf(out, "  %-14s %-6s %s\n", plain(h.Hub), mark, plain(text))
+	}
 }

@@ -97,11 +97,17 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 	return out, w.verifyRollback(ctx, s, out, contents)
 }
 
-// lookSoon reads the ledger, unless that takes too long.
+// lookSoon reads the ledger, unless that takes too long. One that could not be read
+// once is given less time the next time.
 func (w *Workspace) lookSoon(ctx context.Context, hubName string) (*sight, error) {
-	ctx, cancel := bounded(ctx, ledgerPatience)
+	patience := ledgerPatience
+	if w.unread {
+		patience = ledgerPatience / 4
+	}
+	ctx, cancel := bounded(ctx, patience)
 	defer cancel()
 	s, err := w.look(ctx, hubName)
+	w.unread = err != nil
 	return s, because(ctx, err)
 }
 

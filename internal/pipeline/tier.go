@@ -35,12 +35,7 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 // tierHubs are the hubs of a tier in the policy's order; where any one will do, the
 // one that already runs the deployable, else the first.
 func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
-	hubs := slices.Clone(tier.Order)
-	for _, h := range w.hubNames(tier.Name) {
-		if !slices.Contains(hubs, h) {
-			hubs = append(hubs, h)
-		}
-	}
+	hubs := hubOrder(tier, w.hubNames(tier.Name))
 	if tier.Hubs != "any" || len(hubs) < 2 {
 		return hubs, nil
 	}
@@ -49,6 +44,17 @@ func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config
 		return nil, err
 	}
 	return []string{oneOf(hubs, contents.Release, w.states(ctx))}, nil
+}
+
+// hubOrder are the hubs of a tier in the policy's order, the others by name.
+func hubOrder(tier config.Tier, names []string) []string {
+	hubs := slices.Clone(tier.Order)
+	for _, h := range names {
+		if !slices.Contains(hubs, h) {
+			hubs = append(hubs, h)
+		}
+	}
+	return hubs
 }
 
 // oneOf is the hub that runs its part of a release, else the first.

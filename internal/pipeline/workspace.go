@@ -34,6 +34,7 @@ type Workspace struct {
 	opts    Options
 	ledger  *ledger.Ledger
 	clients clients
+	unread  bool // the ledger could not be read when an emergency asked for it
 }
 
 // Open reads the configuration and prepares the ledger and the clusters; nothing
