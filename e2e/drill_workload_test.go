@@ -15,6 +15,7 @@ import (
 var lines = map[string]func(*testing.T){
 	"images and pods": podDrills,
 	"rules and hooks": ruleDrills,
+	"lock":            lockDrills,
 }
 
 // drills runs every line.

@@ -81,6 +81,15 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 	}
 	kill.At("deploy:unrecorded")
 	known, judged := s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
+	if res.Reused && !judged {
+		// Another run may have deployed it while this one waited for the lock.
+		fresh, err := w.look(ctx, hubName)
+		if err != nil {
+			return err
+		}
+		*s = *fresh
+		known, judged = s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
+	}
 	if judged {
 		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
 		return nil
