@@ -15,6 +15,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	timeType     = reflect.TypeFor[time.Time]()
 	tiersType    = reflect.TypeFor[[]Tier]()
+	percentType  = reflect.TypeFor[Percent]()
 )
 
 // decode fills v with a node and reports all that does not fit. A null counts as
@@ -34,6 +35,8 @@ func (d *document) decode(n *yaml.Node, field string, v reflect.Value) {
 		d.decodeDuration(n, field, v)
 	case v.Type() == timeType:
 		d.decodeTime(n, field, v)
+	case v.Type() == percentType:
+		d.decodePercent(n, field, v)
 	case v.Type() == tiersType:
 		d.decodeTiers(n, field, v)
 	case v.Kind() == reflect.Pointer:
@@ -223,6 +226,19 @@ func (d *document) decodeTime(n *yaml.Node, field string, v reflect.Value) {
 		return
 	}
 	v.Set(reflect.ValueOf(t))
+}
+
+func (d *document) decodePercent(n *yaml.Node, field string, v reflect.Value) {
+	if !d.want(n, field, yaml.ScalarNode, "a share") {
+		return
+	}
+	digits, sign := strings.CutSuffix(n.Value, "%")
+	i, err := strconv.ParseUint(digits, 10, 8)
+	if !sign || err != nil || i < 1 || i > 100 {
+		d.unreadable(field, fmt.Sprintf("%q is no share", n.Value), "write a whole number from 1% to 100%")
+		return
+	}
+	v.SetInt(int64(i))
 }
 
 // maxDuration keeps sums of two times far from overflow.

@@ -60,6 +60,37 @@ var platformEdits = []edit{
 	{"no images", goodPlatform[index(goodPlatform, "  build:"):index(goodPlatform, "chart:")], ""},
 	{"one file in sync", "{files: [base.yml, testing.yml], paths: [hub.image.tag]}", "{files: [base.yml], paths: []}"},
 	{"bad path in sync", "paths: [hub.image.tag]", "paths: ['hub.']"},
+	puller("good puller", "off: {puller.enabled: false}, nodeSelector: hub.nodeSelector, tolerations: [hub.tolerations], pullSecrets: [hub.secrets], startTimeout: hub.timeout"),
+	puller("puller switched off in a slot", "off: {hub.image: false}"),
+	puller("bad paths of a puller", "nodeSelector: hub., tolerations: ['a[0]'], pullSecrets: ['.'], startTimeout: .a"),
+	pools("good pools", "{name: users, nodeSelector: {purpose: user}, tolerations: [{key: user, operator: Exists, effect: NoSchedule}]}, {name: workers, min: 0, images: [worker, registry.example.org/tools:1.2]}"),
+	pools("pool without a name", "{nodeSelector: {purpose: user}}"),
+	pools("pool twice", "{name: users}, {name: users}"),
+	pools("pool name Kubernetes refuses", "{name: Dask workers}"),
+	pools("pool of fewer than none", "{name: users, min: -1}"),
+	pools("pool of an unknown image", "{name: users, images: [wroker]}"),
+	pools("pool of a moving image", "{name: users, images: ['registry.example.org/tools:latest']}"),
+	pools("toleration of unknown words", "{name: users, tolerations: [{operator: Exist, effect: Never, reason: x}]}"),
+	pools("toleration with a value of none", "{name: users, tolerations: [{key: a, operator: Exists, value: x}]}"),
+	prePull("good quorum", "{quorum: 90%, timeout: 45m}"),
+	prePull("quorum of no share", "{quorum: 0.9}"),
+	prePull("quorum of too much", "{quorum: 101%}"),
+	prePull("images waited for too long", "{timeout: 30d}"),
+}
+
+func puller(name, text string) edit {
+	const at = "  access: [hub.users, hub.admins]\n"
+	return edit{name, at, at + "  prePuller: {" + text + "}\n"}
+}
+
+func pools(name, text string) edit {
+	const at = "    url: https://compute.example.org\n"
+	return edit{name, at, at + "    pools: [" + text + "]\n"}
+}
+
+func prePull(name, text string) edit {
+	const at = "    url: https://compute.example.org\n"
+	return edit{name, at, at + "    prePull: " + text + "\n"}
 }
 
 var policyEdits = []edit{

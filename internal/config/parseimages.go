@@ -69,6 +69,10 @@ func (d *document) checkChart(p *Platform) {
 	for i, s := range c.Access {
 		add(item("chart.access", i), s)
 	}
+	for _, s := range slices.Sorted(maps.Keys(c.PrePuller.Off)) {
+		add(child("chart.prePuller.off", s), s)
+	}
+	d.checkPrePuller(c.PrePuller)
 }
 
 // checkRepo checks the address of a chart's repository.

@@ -135,6 +135,10 @@ func (d *document) checkHub(p *Platform, name string) {
 		d.need(child(field, "apiTokenFrom.key"), h.APITokenFrom.Key, "the key in it")
 	}
 	d.checkSet(p, child(field, "set"), h.Set)
+	d.checkPools(p, child(field, "pools"), h.Pools)
+	if h.PrePull.Timeout < 0 || h.PrePull.Timeout > maxPrePull {
+		d.bad(child(field, "prePull.timeout"), fmt.Sprintf("%s is no time to wait for images", h.PrePull.Timeout), "write up to 24h, such as 30m")
+	}
 }
 
 // names reports names that are empty or stand twice; what says what they name.

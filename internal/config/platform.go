@@ -3,6 +3,8 @@
 // each with its line and column, its cause and the edit that fixes it.
 package config
 
+import "time"
+
 // APIVersion is what gauntlet.yaml and policy.yaml name as their format.
 const APIVersion = "gauntlet/v1"
 
@@ -74,6 +76,19 @@ type Chart struct {
 	Digest  string               `yaml:"digest"`  // of the archive, sha256:…; "" takes what the repository states
 	Images  map[string]ImageSlot `yaml:"images"`  // image of the set to where its reference goes
 	Access  []string             `yaml:"access"`  // value paths that say who may log in
+
+	PrePuller PrePuller `yaml:"prePuller"`
+}
+
+// PrePuller is what gauntlet must know of a chart to bring images to the nodes in
+// the chart's place. Of zero-to-jupyterhub, alone or as a dependency, it knows all of
+// this; what is written here counts instead.
+type PrePuller struct {
+	Off          map[string]any `yaml:"off"`          // value path to value: switches off the hook that pulls images
+	NodeSelector string         `yaml:"nodeSelector"` // value path of the node selector of users' pods
+	Tolerations  []string       `yaml:"tolerations"`  // value paths of their tolerations
+	PullSecrets  []string       `yaml:"pullSecrets"`  // value paths of the names of their image pull secrets
+	StartTimeout string         `yaml:"startTimeout"` // value path of the seconds that a server may take to start
 }
 
 // An ImageSlot is the value paths of one image's name and tag. With only Name set,
@@ -95,7 +110,29 @@ type Hub struct {
 	Set          map[string]any `yaml:"set"`     // dotted value path to value, over the values files
 	URL          string         `yaml:"url"`
 	APITokenFrom SecretKey      `yaml:"apiTokenFrom"`
+	Pools        []Pool         `yaml:"pools"`   // nodes that images are brought to; default: where users' pods may run
+	PrePull      PrePull        `yaml:"prePull"` // when they count as there
 }
+
+// A Pool is a group of nodes that the same images are brought to.
+type Pool struct {
+	Name         string            `yaml:"name"`
+	NodeSelector map[string]string `yaml:"nodeSelector"`
+	Tolerations  []map[string]any  `yaml:"tolerations"` // Kubernetes Toleration
+	Min          *int              `yaml:"min"`         // nodes it must have; default 1; 0: it may be scaled to nothing
+	// Images are names of images.build, or whole references; default: what users'
+	// pods and their Dask workers run.
+	Images []string `yaml:"images"`
+}
+
+// PrePull says when the images are where they shall be.
+type PrePull struct {
+	Quorum  Percent       `yaml:"quorum"`  // of each pool's nodes that can be had; default 100%
+	Timeout time.Duration `yaml:"timeout"` // default 30m
+}
+
+// A Percent is a whole share of a hundred, written 90%.
+type Percent int
 
 // A SecretKey is one key of a Kubernetes Secret in the hub's namespace.
 type SecretKey struct {

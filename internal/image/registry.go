@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -70,6 +71,28 @@ func Exists(ctx context.Context, ref string) (bool, error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// Size is what a node of an architecture ("amd64") downloads of an image that it has
+// nothing of: the layers as the registry keeps them, compressed, in bytes.
+func Size(ctx context.Context, ref, arch string) (int64, error) {
+	r, err := name.ParseReference(ref)
+	if err != nil {
+		return 0, fmt.Errorf("read the image reference %q: %w", ref, err)
+	}
+	img, err := remote.Image(r, append(options(ctx), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))...)
+	if err != nil {
+		return 0, registryError("look up", ref, err)
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return 0, registryError("read the manifest of", ref, err)
+	}
+	sum := m.Config.Size
+	for _, l := range m.Layers {
+		sum += l.Size
+	}
+	return sum, nil
 }
 
 // Tag lets a tag name an image, which is given by digest (REGISTRY/NAME@DIGEST).

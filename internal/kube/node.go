@@ -61,6 +61,14 @@ var newTaints = map[string]string{
 	"node.kubernetes.io/network-unavailable":         "its network is not set up",
 }
 
+// TroubleTaint says whether a taint is on a node because of what NodeProblem tells:
+// it keeps pods away for as long as the trouble lasts, and says nothing of the pods
+// that the node is meant for.
+func TroubleTaint(key string) bool {
+	_, leaving := leavingTaints[key]
+	return leaving || strings.HasPrefix(key, "node.kubernetes.io/") || strings.HasPrefix(key, "node.cloudprovider.kubernetes.io/")
+}
+
 // NodeProblem says why a node does not do what its pods need, and nil when nothing
 // is wrong with it. lease is the node's own in the namespace kube-node-lease; nil
 // leaves its word out. now is the time by the API server (Client.ServerTime): the

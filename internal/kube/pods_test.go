@@ -214,7 +214,7 @@ func TestAWorkbenchRefusesSettingsKubernetesDoesNotKnow(t *testing.T) {
 	if p.Spec.Tolerations[0].Key != "dask" || !*p.Spec.SecurityContext.RunAsNonRoot {
 		t.Errorf("the pod lacks its settings: %+v", p.Spec)
 	}
-	if p.Labels[ManagedByLabel] != ManagedBy || p.Labels[RunLabel] != w.Run || p.Spec.ActiveDeadlineSeconds == nil {
+	if p.Labels[ManagedByLabel] != ManagedBy || p.Labels[RunLabel] != w.Run.ID || p.Spec.ActiveDeadlineSeconds == nil {
 		t.Errorf("a pod that nobody would find again, or that never ends: %+v", p)
 	}
 	for _, bad := range []config.Workbench{

@@ -36,14 +36,11 @@ const podLife = time.Hour
 type Workbench struct {
 	Client    *Client
 	Namespace string
-	Run       string // value of RunLabel
+	Run       *Run
 
 	node     map[string]string
 	tolerate []corev1.Toleration
 	security *corev1.PodSecurityContext
-
-	heart  *heart
-	before beats // the other runs when this one began
 }
 
 // OpenWorkbench makes the workbench's namespace when it is missing, and removes
@@ -56,18 +53,18 @@ func OpenWorkbench(ctx context.Context, c *Client, cfg config.Workbench) (*Workb
 	if err := c.EnsureNamespace(ctx, w.Namespace); err != nil {
 		return nil, err
 	}
-	if err := w.startHeart(ctx); err != nil {
+	if err := w.Run.Begin(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := w.Sweep(ctx); err != nil {
-		return nil, errors.Join(err, w.stopHeart(ctx))
+		return nil, errors.Join(err, w.Run.End(ctx))
 	}
 	return w, nil
 }
 
 // NewWorkbench is OpenWorkbench without a word to the cluster.
 func NewWorkbench(c *Client, cfg config.Workbench) (*Workbench, error) {
-	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: strings.ToLower(rand.Text()[:12]), node: cfg.NodeSelector}
+	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: NewRun(c, cfg.Namespace), node: cfg.NodeSelector}
 	if err := recode(cfg.Tolerations, &w.tolerate); err != nil {
 		return nil, fmt.Errorf("workbench.tolerations in gauntlet.yaml: each must be a Kubernetes Toleration (key, operator, value, effect): %w", err)
 	}
@@ -110,7 +107,7 @@ func (w *Workbench) Pod(j Job) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.Namespace,
 			Name:      fmt.Sprintf("%s-%s", j.Name, strings.ToLower(rand.Text()[:8])),
-			Labels:    map[string]string{ManagedByLabel: ManagedBy, RunLabel: w.Run},
+			Labels:    w.Run.Labels(),
 		},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                 corev1.RestartPolicyNever,
@@ -134,8 +131,8 @@ func (w *Workbench) Pod(j Job) *corev1.Pod {
 // until that is long enough (15 s in all) to know the other for dead: what a
 // killed run left is gone after the next.
 func (w *Workbench) Close(ctx context.Context) error {
-	err := w.clear(ctx, RunLabel+"="+w.Run)
-	return errors.Join(err, w.awaitDead(ctx), w.sweep(ctx), w.stopHeart(ctx))
+	err := w.clear(ctx, RunLabel+"="+w.Run.ID)
+	return errors.Join(err, w.awaitDead(ctx), w.sweep(ctx), w.Run.End(ctx))
 }
 
 // awaitDead waits while another run may still turn out to be dead.
@@ -143,8 +140,8 @@ func (w *Workbench) awaitDead(ctx context.Context) error {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {
-		now, err := w.beats(ctx)
-		if err != nil || !now.silent(w.before) {
+		others, err := w.Run.Others(ctx)
+		if err != nil || !others.Silent() {
 			return err
 		}
 		select {
@@ -163,35 +160,25 @@ func (w *Workbench) sweep(ctx context.Context) error {
 // Sweep deletes what dead runs have left: pods whose run gives no sign of life,
 // and pods past their life. It returns the names of the deleted pods.
 func (w *Workbench) Sweep(ctx context.Context) (removed []string, err error) {
-	// Pods before runs: a run is there before its first pod, so that a pod seen
-	// here whose run is not seen after it has none.
 	pods, err := w.pods(ctx, RunLabel)
 	if err != nil {
 		return nil, err
 	}
-	now, err := w.beats(ctx)
+	others, err := w.Run.Others(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if w.before.runs == nil {
-		w.before = now
 	}
 	for _, p := range pods {
 		run := p.Labels[RunLabel]
 		old := time.Since(p.CreationTimestamp.Time) > podLife+10*time.Minute
-		if run != w.Run && (now.dead(run, w.before) || old) {
+		if run != w.Run.ID && (others.Dead(run) || old) {
 			removed = append(removed, p.Name)
 		}
 	}
 	if err := w.remove(ctx, removed); err != nil {
 		return removed, err
 	}
-	for run, b := range now.runs {
-		if now.dead(run, w.before) {
-			err = errors.Join(err, w.dropLease(ctx, b.lease))
-		}
-	}
-	return removed, err
+	return removed, w.Run.Forget(ctx, others)
 }
 
 func (w *Workbench) clear(ctx context.Context, selector string) error {

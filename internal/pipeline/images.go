@@ -237,6 +237,12 @@ func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, abou
 		w.tell(step, hubName, Reused, "", fmt.Sprintf("passed on %s for the same %s", r.Finished.Local().Format("2 Jan 15:04:05"), called(about.Kind)))
 		return nil
 	}
+	return w.try(ctx, s, suite, about, hubName)
+}
+
+// try runs a suite on a subject and records its result.
+func (w *Workspace) try(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
+	step := suite.Name
 	w.tell(step, hubName, Started, "", fmt.Sprintf("%d checks", len(suite.Checks)))
 	result := check.Run(ctx, suite, func(o check.Outcome) {
 		w.tell(step, hubName, strings.ToLower(string(o.State)), o.Name, o.Message)

@@ -9,6 +9,7 @@ import (
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
+	"gauntlet/internal/deploy/prepull"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/git"
 	"gauntlet/internal/kube"
@@ -30,6 +31,10 @@ func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b ev
 	for name, slot := range w.Platform.Chart.Images {
 		in.Slots[name] = release.Slot(slot)
 	}
+	off, err := prepull.Off(w.Platform.Chart.PrePuller, c.chart)
+	if err != nil {
+		return nil, &InputError{err}
+	}
 	for name, v := range c.values {
 		h := w.Platform.Hubs[name]
 		in.Hubs[name] = release.HubInput{
@@ -37,7 +42,9 @@ func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b ev
 				Tier: h.Tier, Cluster: h.Cluster, Namespace: h.Namespace, Release: h.Release,
 				URL: h.URL, TokenSecret: h.APITokenFrom.Secret, TokenKey: h.APITokenFrom.Key,
 			},
-			Values: v, Secrets: c.secrets[name],
+			// What is deployed is what the release holds: the chart's own puller is off
+			// in its values, so that plan, render suite and digest all know of it.
+			Values: release.Merge(v, off), Secrets: c.secrets[name],
 		}
 	}
 	contents, err := release.New(in)
