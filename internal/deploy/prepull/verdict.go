@@ -18,7 +18,7 @@ type Report struct {
 	Need   int      `json:"need"`            // of these must have the images
 	Nodes  []Node   `json:"nodes"`           // by name
 	Met    bool     `json:"met"`             // the images are where they shall be
-	Cause  string   `json:"cause"`           // why they never will; "" while they may
+	Cause  string   `json:"cause,omitempty"` // why they never will; "" while they may
 	Notes  []string `json:"notes,omitempty"` // what people should know though it is met
 }
 
