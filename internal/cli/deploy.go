@@ -10,17 +10,23 @@ import (
 )
 
 func (a *app) deployCmd() *cobra.Command {
-	var check, adopt bool
+	var check bool
+	var o pipeline.DeployOptions
 	c := &cobra.Command{
 		Use:   "deploy RELEASE HUB",
 		Short: "Bring one hub to a release, when the gate allows it",
 		Long: `Asks the gate of the hub's tier and, when it allows, deploys the release to the
 hub and runs the tier's suites on it. A hub that runs it already is left alone.
 
+A hub that another tool changed last is refused: see gauntlet adopt. So is one with
+values, given by hand, that the release lacks, unless each is let go with --drop; and
+one whose objects belong to Argo CD or Flux.
+
 Exit codes: 0 the hub runs it and passed; 1 it failed; 2 wrong input; 3 people or
 time are waited for; 4 the gate denies.`,
 		Example: `  gauntlet deploy 3f2a9c test2 --key ci
-  gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else`,
+  gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else
+  gauntlet deploy v1.4.0 compute --adopt --drop jupyterhub.debug`,
 		Args:              args("RELEASE", "HUB"),
 		ValidArgsFunction: a.completeDeploy,
 		RunE: func(c *cobra.Command, names []string) error {
@@ -31,14 +37,15 @@ time are waited for; 4 the gate denies.`,
 			if check {
 				return a.ask(c.Context(), w, names[0], names[1])
 			}
-			if err := w.Deploy(c.Context(), names[0], names[1], adopt); err != nil {
+			if err := w.Deploy(c.Context(), names[0], names[1], o); err != nil {
 				return a.verdict(err)
 			}
 			return a.say(fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0]), nil)
 		},
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
-	c.Flags().BoolVar(&adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
+	c.Flags().BoolVar(&o.Adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
+	c.Flags().StringSliceVar(&o.Drop, "drop", nil, "let go of the value at this `PATH` that somebody gave by hand (may be repeated)")
 	return c
 }
 

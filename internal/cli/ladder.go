@@ -64,6 +64,10 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 			if h.Revision > 0 {
 				rev = fmt.Sprint(h.Revision)
 			}
+			if h.Adopted {
+				fmt.Fprintf(out, "%-14s %-14s %-9s %s\n", hub, tier, rev, s.cyan("adopted: deployed by another tool, taken over"))
+				continue
+			}
 			if h.Foreign {
 				fmt.Fprintf(out, "%-14s %-14s %-9s %s\n", hub, tier, rev, s.yellow("drifted: not made by gauntlet"))
 				continue

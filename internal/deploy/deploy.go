@@ -28,6 +28,7 @@ type Request struct {
 	Release    release.Digest
 
 	Adopt   bool          // take over a Helm release whose newest revision gauntlet did not make
+	Drop    []string      // value paths that such a revision was given and that may go
 	Holder  string        // who holds the lock, for others to read; default user@host
 	Timeout time.Duration // for each hook and for the rollout; default 10 minutes
 	Observe func(Event)   // may be nil; called from one goroutine at a time
@@ -43,8 +44,9 @@ type Event struct {
 
 // A Result is what Deploy left behind.
 type Result struct {
-	Revision int  // of the Helm release
-	Reused   bool // the hub already ran it: no new revision was made
+	Revision int      // of the Helm release
+	Reused   bool     // the hub already ran it: no new revision was made
+	Dropped  []string // value paths that another tool's revision was given and that are gone now
 	Started  time.Time
 	Finished time.Time // both by the cluster's API server
 }
@@ -65,7 +67,7 @@ func (e *ForeignError) Error() string {
 		return s + fmt.Sprintf(": if nobody is at work there, end it with `helm --kube-context %s -n %s rollback %s`",
 			e.Context, e.Namespace, e.ReleaseName)
 	}
-	return s + ": deploy again with --adopt to replace what it runs"
+	return s + ": take over what it runs with `gauntlet adopt HUB`, or replace it with `gauntlet deploy --adopt`"
 }
 
 // applyMargin is how much longer than its waits Helm may take to apply and record.
@@ -133,6 +135,10 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 	if history, err = settleHistory(h, r, history); err != nil {
 		return Result{}, err
 	}
+	if err := r.lost(history); err != nil {
+		return Result{}, err
+	}
+	dropped := r.dropped(history)
 
 	w := &waits{ctx: ctx, client: fenced, observe: r.Observe}
 	rev, reused := 0, false
@@ -156,7 +162,7 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Revision: rev, Reused: reused, Started: started, Finished: finished}, nil
+	return Result{Revision: rev, Reused: reused, Dropped: dropped, Started: started, Finished: finished}, nil
 }
 
 // settleHistory refuses a history that another tool continued, and ends a revision
@@ -167,6 +173,9 @@ func settleHistory(h *helm.Helm, r Request, history []helm.Record) ([]helm.Recor
 	}
 	newest := history[0]
 	if !ours(newest.Labels, newest.Revision) {
+		if adopted(newest.Labels, newest.Revision) && !newest.Pending() {
+			return history, nil
+		}
 		if newest.Pending() || !r.Adopt {
 			return nil, &ForeignError{Context: r.Client.Context, Namespace: r.Namespace, ReleaseName: r.ReleaseName,
 				Revision: newest.Revision, Status: newest.Status, Pending: newest.Pending()}

@@ -78,6 +78,8 @@ func (r Request) standing(history []helm.Record) Plan {
 	newest := history[0]
 	p := Plan{Revision: newest.Revision, Reused: r.isAt(newest)}
 	switch {
+	case adopted(newest.Labels, newest.Revision) && !newest.Pending():
+		p.Notes = append(p.Notes, fmt.Sprintf("revision %d was made by another tool and taken over", newest.Revision))
 	case !ours(newest.Labels, newest.Revision):
 		p.Blocked = &ForeignError{Context: r.Client.Context, Namespace: r.Namespace, ReleaseName: r.ReleaseName,
 			Revision: newest.Revision, Status: newest.Status, Pending: newest.Pending()}

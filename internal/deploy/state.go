@@ -72,6 +72,8 @@ func Runs(ctx context.Context, c *kube.Client, namespace, releaseName string, d 
 	switch {
 	case s.Problem != "":
 		return errors.New(s.Problem)
+	case s.Adopted:
+		return fmt.Errorf("%s is what gauntlet found there and took over", at)
 	case s.Foreign:
 		return fmt.Errorf("%s was not made by gauntlet", at)
 	case s.Deployable == "":
@@ -111,6 +113,7 @@ func stateOf(records []metav1.PartialObjectMetadata) gate.HubState {
 	}
 	if !ours(newest.Labels, s.Revision) {
 		s.Foreign = true
+		s.Adopted = adopted(newest.Labels, s.Revision)
 		return s
 	}
 	if status != helm.Deployed {

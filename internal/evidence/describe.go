@@ -73,6 +73,9 @@ func describe(r Record) (string, error) {
 	case RollbackType:
 		p, err := Decode[Rollback](r)
 		return fmt.Sprintf("rolled %q back from revision %d to %d, revision %d: %q", p.Hub, p.From, p.To, p.Revision, p.Reason), err
+	case AdoptionType:
+		p, err := Decode[Adoption](r)
+		return fmt.Sprintf("took over %q at revision %d, chart %q, with %d values", p.Hub, p.Revision, p.Chart, len(p.Values)+len(p.Secrets)), err
 	case PolicyType:
 		p, err := Decode[PolicyChange](r)
 		if p.Previous == "" {

@@ -24,6 +24,7 @@ func TestDescribeSaysEachKindInOneLineAndEscapesWhatOthersWrote(t *testing.T) {
 		HoldType:       Hold{Hub: nasty, Tier: nasty, Reason: nasty},
 		OverrideType:   Override{Tier: nasty, Reason: nasty},
 		RollbackType:   Rollback{Hub: nasty, Reason: nasty},
+		AdoptionType:   Adoption{Hub: nasty, Chart: nasty},
 		PolicyType:     PolicyChange{Previous: release.DigestOf(nil)},
 		nasty:          struct{}{},
 	} {

@@ -27,6 +27,7 @@ const (
 	HoldType       = "urn:gauntlet:hold:v1"
 	RollbackType   = "urn:gauntlet:rollback:v1"
 	OverrideType   = "urn:gauntlet:override:v1"
+	AdoptionType   = "urn:gauntlet:adoption:v1"
 )
 
 // Kinds of subject: the name of the in-toto subject.

@@ -103,8 +103,9 @@ type Version struct {
 type Deployment struct {
 	Hub      string    `json:"hub"`
 	Tier     string    `json:"tier"`
-	Revision int       `json:"revision"`         // of the Helm release
-	Reused   bool      `json:"reused,omitempty"` // the hub already ran it: no new revision
+	Revision int       `json:"revision"`          // of the Helm release
+	Reused   bool      `json:"reused,omitempty"`  // the hub already ran it: no new revision
+	Dropped  []string  `json:"dropped,omitempty"` // value paths that another tool's revision was given and that were let go
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"` // by the cluster's API server
 }
@@ -153,6 +154,21 @@ type Rollback struct {
 // Deployment is what the rollback did to the hub.
 func (r Rollback) Deployment() Deployment {
 	return Deployment{Hub: r.Hub, Tier: r.Tier, Revision: r.Revision, Started: r.Started, Finished: r.Finished}
+}
+
+// An Adoption says what a hub was found to run that another tool had deployed, and that
+// somebody took it over: the next deployment goes on from it. Subject: the policy in
+// force when it was said, since no release is known of what runs. No value is in it.
+type Adoption struct {
+	Hub      string    `json:"hub"`
+	Tier     string    `json:"tier"`
+	Revision int       `json:"revision"` // of the Helm release
+	Chart    string    `json:"chart"`    // its name and version
+	Images   []string  `json:"images"`   // of its workloads
+	Values   []string  `json:"values"`   // value paths that went into a file
+	Secrets  []string  `json:"secrets"`  // value paths that went into an encrypted one
+	Deployed time.Time `json:"deployed"` // as Helm's record says
+	Finished time.Time `json:"finished"` // by the cluster's API server
 }
 
 // A PolicyChange proposes or accepts a policy. Subject: the policy. The first one

@@ -65,6 +65,7 @@ type HubState struct {
 	Since      time.Time `json:"since,omitzero"`       // by the API server
 	Revision   int       `json:"revision"`
 	Foreign    bool      `json:"foreign,omitempty"` // the newest revision was not made by gauntlet
+	Adopted    bool      `json:"adopted,omitempty"` // and somebody took over what it runs
 	Problem    string    `json:"problem,omitempty"` // why the state could not be read
 }
 

@@ -115,6 +115,8 @@ func (f *facts) elsewhere(hub string, s stay) string {
 		return fmt.Sprintf("what hub %s runs now is not known: %s", hub, st.Problem)
 	case !s.end.IsZero():
 		return fmt.Sprintf("hub %s ran it until %s, and another since", hub, when(s.end))
+	case st.Adopted:
+		return fmt.Sprintf("hub %s runs what was there before, which somebody took over as revision %d", hub, st.Revision)
 	case st.Foreign:
 		return fmt.Sprintf("hub %s has drifted: revision %d was not made by gauntlet", hub, st.Revision)
 	case st.Deployable != s.of.Label():

@@ -122,20 +122,9 @@ func (w *Workspace) readValues(c *checkout) error {
 	seen := map[string]release.Values{}
 	for _, name := range w.hubNames("") {
 		hub := w.Platform.Hubs[name]
-		v := release.Values{}
-		for _, file := range hub.Values {
-			if _, ok := seen[file]; !ok {
-				vals, err := w.readValuesFile(file, name)
-				if err != nil {
-					errs = append(errs, err)
-				}
-				seen[file] = vals
-			}
-			v = release.Merge(v, seen[file])
-		}
-		set, err := release.FromSet(hub.Set)
+		v, set, err := w.hubFiles(name, seen)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: hubs.%s.set: %w", w.opts.File, name, err))
+			errs = append(errs, err)
 		}
 		c.values[name] = release.Merge(v, set)
 		for _, file := range hub.Secrets {
@@ -148,6 +137,28 @@ func (w *Workspace) readValues(c *checkout) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hubFiles are what a hub's values files hold, merged, and what is set over them. seen
+// keeps files that were read.
+func (w *Workspace) hubFiles(name string, seen map[string]release.Values) (files, set release.Values, err error) {
+	var errs []error
+	hub := w.Platform.Hubs[name]
+	files = release.Values{}
+	for _, file := range hub.Values {
+		if _, ok := seen[file]; !ok {
+			vals, err := w.readValuesFile(file, name)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			seen[file] = vals
+		}
+		files = release.Merge(files, seen[file])
+	}
+	if set, err = release.FromSet(hub.Set); err != nil {
+		errs = append(errs, fmt.Errorf("%s: hubs.%s.set: %w", w.opts.File, name, err))
+	}
+	return files, set, errors.Join(errs...)
 }
 
 func (w *Workspace) readValuesFile(file, hub string) (release.Values, error) {

@@ -14,6 +14,12 @@ import (
 	"gauntlet/internal/release"
 )
 
+// DeployOptions say how a hub is brought to a release.
+type DeployOptions struct {
+	Adopt bool     // replace what another tool has deployed; without, it is refused
+	Drop  []string // value paths that such a tool gave the hub and that may go
+}
+
 // A move is one hub on its way to a release that its gate allows.
 type move struct {
 	hub      string
@@ -23,14 +29,13 @@ type move struct {
 	part     release.Part
 	client   *kube.Client   // of the hub's cluster
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
-	adopt    bool           // take over a Helm release whose newest revision gauntlet did not make
+	options  DeployOptions
 }
 
 // Deploy brings one hub to a release, when the gate allows it, and runs the tier's
 // suites on it. Every part that the ledger and the hub show as done is left alone.
-// A gate that does not allow gives *PendingError or *DeniedError. With adopt it takes
-// over a Helm release whose newest revision gauntlet did not make; without, it refuses.
-func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool) error {
+// A gate that does not allow gives *PendingError or *DeniedError.
+func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOptions) error {
 	if _, err := w.signer(); err != nil {
 		return err
 	}
@@ -45,7 +50,7 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool)
 	if _, err := judge(in); err != nil {
 		return err
 	}
-	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], adopt: adopt}
+	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], options: o}
 	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
 		return err
 	}
@@ -55,7 +60,7 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool)
 	if err := kube.WriteAnchor(ctx, m.client, m.part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
 		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
 	}
-	for _, step := range []func(context.Context, *sight, *move) error{w.preflight, w.prepull, w.deployHub} {
+	for _, step := range []func(context.Context, *sight, *move) error{w.standing, w.preflight, w.prepull, w.deployHub} {
 		if err := step(ctx, s, m); err != nil {
 			return err
 		}
@@ -63,16 +68,30 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, adopt bool)
 	return w.checkHub(ctx, s, tier, hubName, m.client, contents)
 }
 
-// deployHub deploys and records it. A deployment that a killed run finished but did
-// not record is recorded now.
-func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
-	hubName, at := m.hub, m.part.Target
-	r := deploy.Request{
+// request is what deploy is asked for.
+func (m *move) request() deploy.Request {
+	at := m.part.Target
+	return deploy.Request{
 		Client: m.client, Namespace: at.Namespace, ReleaseName: at.Release,
 		Chart: m.contents.ChartArchive, Values: m.values,
 		Release: m.release, Deployable: m.part.Deployable, Access: m.part.Access,
-		Adopt: m.adopt,
+		Adopt: m.options.Adopt, Drop: m.options.Drop,
 	}
+}
+
+// standing refuses a hub that another tool owns, or whose values by hand would be lost.
+func (w *Workspace) standing(ctx context.Context, _ *sight, m *move) error {
+	defer w.waiting("deploy", m.hub, "asking the cluster whose the hub is")()
+	if err := deploy.Standing(ctx, m.request()); err != nil {
+		return &StepError{Step: "deploy", Hub: m.hub, Cause: err}
+	}
+	return nil
+}
+
+// deployHub deploys and records it. A deployment that a killed run finished but did
+// not record is recorded now.
+func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
+	hubName, r := m.hub, m.request()
 	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
 	r.Observe = func(e deploy.Event) { w.tell("deploy", hubName, Progress, e.Object, e.Message) }
 	res, err := deploy.Deploy(ctx, r)
@@ -101,7 +120,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 			{Kind: evidence.Deployable, Digest: r.Deployable},
 		},
 		Predicate: evidence.Deployment{
-			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known,
+			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Dropped: res.Dropped,
 			Started: res.Started, Finished: res.Finished,
 		},
 	})

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gauntlet/internal/deploy"
@@ -69,11 +70,8 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName string) (*Planned, er
 		return nil, err
 	}
 	over := w.waiting("plan", hubName, fmt.Sprintf("trying release %s in cluster %s", id.Short(), part.Target.Cluster))
-	p, err := deploy.Preview(ctx, deploy.Request{
-		Client: c, Namespace: part.Target.Namespace, ReleaseName: part.Target.Release,
-		Chart: contents.ChartArchive, Values: values,
-		Release: id, Deployable: part.Deployable, Access: part.Access,
-	})
+	m := &move{hub: hubName, release: id, contents: contents, part: part, client: c, values: values}
+	p, err := deploy.Preview(ctx, m.request())
 	over()
 	if err != nil {
 		return nil, &StepError{Step: "plan", Hub: hubName, Cause: err}
@@ -85,13 +83,27 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName string) (*Planned, er
 	if out.Groups == nil {
 		out.Groups = []plan.Group{}
 	}
-	if p.Blocked != nil {
-		out.Notes = append(out.Notes, "a deploy would refuse: "+p.Blocked.Error())
-	}
+	out.Notes = append(out.Notes, w.refusals(ctx, m)...)
 	if p.Revision > 0 {
 		out.Connected = w.connected(ctx, hubName)
 	}
 	return out, nil
+}
+
+// refusals are why a deploy would leave the hub alone.
+func (w *Workspace) refusals(ctx context.Context, m *move) []string {
+	defer w.waiting("plan", m.hub, "asking the cluster whose the hub is")()
+	var out []string
+	for _, adopt := range []bool{false, true} { // with it, what would be lost is named
+		r := m.request()
+		r.Adopt = adopt
+		if err := deploy.Standing(ctx, r); err != nil {
+			if note := "a deploy would refuse: " + err.Error(); !slices.Contains(out, note) {
+				out = append(out, note)
+			}
+		}
+	}
+	return out
 }
 
 // connected asks a hub who uses it.

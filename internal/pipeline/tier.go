@@ -25,7 +25,7 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 		return err
 	}
 	for _, h := range hubs {
-		if err := w.Deploy(ctx, id.Hex(), h, false); err != nil {
+		if err := w.Deploy(ctx, id.Hex(), h, DeployOptions{}); err != nil {
 			return err
 		}
 	}
