@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -70,9 +71,9 @@ func (c *team) start(extra []string, args ...string) *process {
 
 func (p *process) heard(raw string) {
 	s := said{at: time.Now(), text: raw, raw: raw}
-	var event struct{ Step, Hub, State, Item, Text, Error string }
+	var event struct{ Step, Hub, State, Item, Object, Text, Error string }
 	if json.Unmarshal([]byte(raw), &event) == nil {
-		s.text = strings.TrimPrefix(event.Item+": "+event.Text, ": ")
+		s.text = strings.TrimPrefix(cmp.Or(event.Item, event.Object)+": "+event.Text, ": ")
 		if event.Error != "" {
 			s.text, s.fail = event.Error, true
 		}

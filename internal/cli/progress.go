@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync"
@@ -35,7 +36,8 @@ func (p *progress) Event(e pipeline.Event) {
 		_ = writeJSON(p.out, e, "")
 		return
 	}
-	key := e.Step + "/" + e.Hub + "/" + e.Item
+	about := cmp.Or(e.Item, e.Object)
+	key := e.Step + "/" + e.Hub + "/" + about
 	if e.State == pipeline.Progress {
 		if t, ok := p.last[key]; ok && e.Time.Sub(t) < often {
 			return
@@ -48,10 +50,13 @@ func (p *progress) Event(e pipeline.Event) {
 	}
 	text := plainLines(e.Text)
 	switch {
-	case e.Item != "" && text != "":
-		text = plain(e.Item) + ": " + text
-	case e.Item != "":
-		text = plain(e.Item)
+	case about != "" && text != "":
+		text = plain(about) + ": " + text
+	case about != "":
+		text = plain(about)
+	}
+	if e.State == pipeline.Warned && e.Reason != "" {
+		text += p.style.dim(" (" + plain(e.Reason) + ends(e) + ")")
 	}
 	fmt.Fprintf(p.out, "%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", plain(where))), text)
 }
@@ -70,6 +75,16 @@ func (p *progress) mark(state string) string {
 		return p.style.cyan(">")
 	}
 	return p.style.dim("·")
+}
+
+// ends says when a cause ends the wait.
+func ends(e pipeline.Event) string {
+	switch left := e.Grace.Sub(e.Time).Round(time.Second); {
+	case e.Grace.IsZero() || left <= 0:
+		return ""
+	default:
+		return fmt.Sprintf(", waited for until %s", e.Grace.Local().Format("15:04:05"))
+	}
 }
 
 // clock is a duration as m:ss.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gauntlet/internal/cli/exit"
+	"gauntlet/internal/deploy"
 	"gauntlet/internal/pipeline"
 )
 
@@ -144,21 +145,23 @@ func (a *app) report(ctx context.Context, err error) int {
 	case errors.As(err, &denied):
 		return exit.Denied
 	case ctx.Err() != nil:
-		return a.fail(exit.Failed, "interrupted; nothing is lost: run the same command again and it goes on")
+		return a.fail(exit.Failed, nil, "interrupted; nothing is lost: run the same command again and it goes on")
 	case errors.As(err, &usage), errors.As(err, &input):
-		return a.fail(exit.Usage, err.Error())
+		return a.fail(exit.Usage, err, err.Error())
 	default:
-		return a.fail(exit.Failed, err.Error())
+		return a.fail(exit.Failed, err, err.Error())
 	}
 }
 
-// fail tells the cause on standard error, as progress is told there.
-func (a *app) fail(code int, cause string) int {
+// fail tells the cause on standard error, as progress is told there; err may hold
+// more than it says.
+func (a *app) fail(code int, err error, cause string) int {
 	if a.format == "json" {
 		_ = writeJSON(a.err, struct {
-			Error    string `json:"error"`
-			ExitCode int    `json:"exitCode"`
-		}{cause, code}, "")
+			Error    string         `json:"error"`
+			ExitCode int            `json:"exitCode"`
+			Causes   []deploy.Cause `json:"causes,omitempty"` // of a wait in a cluster
+		}{cause, code, pipeline.Causes(err)}, "")
 	} else {
 		fmt.Fprintf(a.err, "gauntlet: %s\n", plainLines(cause))
 	}

@@ -48,6 +48,7 @@ hubs:
     apiTokenFrom: {secret: hub, key: gauntlet}
 inSync:
   - {files: [base.yml, testing.yml], paths: [hub.image.tag]}
+graces: {unschedulable: 15m, settle: 3s}
 `
 
 const goodPolicy = `apiVersion: gauntlet/v1

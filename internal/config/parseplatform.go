@@ -89,6 +89,7 @@ func (d *document) checkPlatform(p *Platform) {
 		d.checkHub(p, name)
 	}
 	d.checkTwins(p)
+	d.checkGraces(p.Graces)
 	for i, s := range p.InSync {
 		d.checkInSync(item("inSync", i), s)
 	}

@@ -22,6 +22,7 @@ type Platform struct {
 	Chart      Chart          `yaml:"chart"`
 	Hubs       map[string]Hub `yaml:"hubs"`
 	InSync     []InSync       `yaml:"inSync"`
+	Graces     Graces         `yaml:"graces"`
 
 	src *document
 }

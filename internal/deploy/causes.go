@@ -2,131 +2,119 @@ package deploy
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/kube"
 )
 
-// Reasons beside those of package kube.
-const (
-	reasonQuota  = "Quota"
-	reasonVolume = "Volume"
-	reasonNode   = "Node"
-	reasonGone   = "Gone"
-	reasonJob    = "Job"
-)
+// crashes is how many restarts make a loop: once is an accident, and whoever dies a
+// third time goes on dying.
+const crashes = 2
 
-// How long a cause that may pass by itself is waited for.
-const (
-	graceStart    = 30 * time.Second // a runtime under load refuses to make a container for a while
-	graceRestart  = 2 * time.Minute  // a service that dies once because another is not up yet
-	gracePull     = 90 * time.Second // a registry that answers 503
-	graceSchedule = 5 * time.Minute  // an autoscaler that brings a node
-	graceQuota    = 15 * time.Second // old pods that still count
-	settle        = 5 * time.Second  // what has no readiness probe must have run so long
-	silence       = 10 * time.Second // a kubelet shows some sign of a pod within this time
-)
-
-// podProblem is what keeps a pod of a workload from running, nil when nothing is
-// known to. A controller replaces and restarts its pods, so what is final for one
-// pod need not be for the workload.
-func podProblem(pod *corev1.Pod) *problem {
-	why := kube.Diagnose(pod)
-	if why == nil {
-		return nil
-	}
-	p := &problem{Reason: why.Reason, Message: "pod " + pod.Name + ": " + why.Message}
-	restarts := int32(0)
-	for _, s := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
-		restarts = max(restarts, s.RestartCount)
-	}
-	switch why.Reason {
-	case kube.CrashLoop, kube.Exited, kube.OutOfMemory, kube.Finished:
-		// Once is an accident; whoever dies a third time goes on dying.
-		if restarts < 2 {
-			p.Grace = graceRestart
-		} else {
-			p.Reason = kube.CrashLoop
-			p.Message += fmt.Sprintf(" (restarted %d times)", restarts)
-		}
+// graceOf is how long a cause is waited for.
+func graceOf(c *kube.Cause, g config.Graces) time.Duration {
+	switch c.Reason {
+	case kube.CrashLoop, kube.Exited, kube.OutOfMemory, kube.Finished, kube.Evicted, kube.TimedOut, kube.Rejected, kube.Gone:
+		// A controller starts it again or makes another.
+		return g.Restart
+	case kube.NotStarted, kube.NotEndingPod, kube.NodeLeaving, kube.NodeNotReady, kube.NodeSilent, kube.NodePressure, kube.NodeCordoned, kube.Sandbox:
+		return g.Node
+	case kube.NoNode, kube.HookWaits, kube.Slow:
+		return forever
 	case kube.CannotStart:
-		p.Grace = graceStart
+		return g.Start
+	}
+	if c.Permanent {
+		return 0
+	}
+	switch c.Reason {
+	case kube.DiskFull:
+		return g.DiskFull
 	case kube.Unschedulable:
-		p.Grace = graceSchedule
-	case kube.Rejected, kube.Evicted, kube.TimedOut, kube.Gone:
-		p.Grace = graceRestart
-	default:
-		if !why.Permanent {
-			p.Grace = gracePull
-		}
+		return g.Unschedulable
+	case kube.ScalingUp:
+		return g.ScaleUp
+	case kube.NoScaleUp:
+		return g.NoScaleUp
+	case kube.Quota:
+		return g.Quota
+	case kube.WebhookDown:
+		return g.Webhook
+	case kube.Volume:
+		return g.Volume
+	case kube.Claim:
+		return g.Claim
+	case kube.ProbeFails:
+		return g.Probe
 	}
-	return p
+	return g.ImagePull
 }
 
-// refusal is a problem of a controller that may not create its pods.
-func refusal(message string) problem {
-	p := problem{Reason: kube.Rejected, Message: "its pods are refused: " + kube.OneLine(message)}
-	m := strings.ToLower(message)
-	switch {
-	case strings.Contains(m, "quota"):
-		p.Reason, p.Grace = reasonQuota, graceQuota
-	case strings.Contains(m, "forbidden"), strings.Contains(m, "denied"), strings.Contains(m, "is invalid"):
-		// A rule said no, and it will say no again.
-	default:
-		p.Grace = graceRestart
-	}
-	return p
-}
-
-// eventProblem is what an event says that the pod's status does not, nil for the
-// ordinary ones.
-func eventProblem(pod *corev1.Pod, e *corev1.Event) *problem {
-	switch e.Reason {
-	case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
-		return &problem{Reason: reasonVolume, Message: "pod " + pod.Name + ": " + kube.OneLine(e.Message), Grace: forever}
-	case "FailedCreatePodSandBox":
-		return &problem{Reason: reasonNode, Message: "pod " + pod.Name + ": " + kube.OneLine(e.Message), Grace: forever}
-	case "Failed":
-		// The pull's own words come here before they reach the status.
-		if strings.HasPrefix(e.Message, "Failed to pull image") {
-			return &problem{Reason: kube.ImagePull, Message: "pod " + pod.Name + ": " + kube.OneLine(e.Message), Grace: gracePull}
-		}
-	case "Unhealthy":
-		if !strings.HasPrefix(e.Message, "Liveness") {
-			return &problem{Reason: "NotReady", Message: "pod " + pod.Name + ": " + kube.OneLine(e.Message), Grace: forever}
-		}
-	}
-	return nil
-}
-
-// silentNode is the problem of a pod that its node was given and shows no sign of;
-// node may be nil when it cannot be read.
-func silentNode(pod *corev1.Pod, node *corev1.Node, now time.Time) *problem {
-	if pod.Spec.NodeName == "" || len(pod.Status.ContainerStatuses)+len(pod.Status.InitContainerStatuses) > 0 {
-		return nil
-	}
-	var bound time.Time
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue {
-			bound = c.LastTransitionTime.Time
-		}
-	}
-	if bound.IsZero() || now.Sub(bound) < silence {
-		return nil
-	}
-	m := fmt.Sprintf("pod %s: its node %s has not begun to start it since %s", pod.Name, pod.Spec.NodeName, bound.UTC().Format("15:04:05Z"))
-	if node != nil {
-		for _, c := range node.Status.Conditions {
-			if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
-				m += fmt.Sprintf(" (Ready=%s: %s)", c.Status, kube.OneLine(c.Message))
+// podProblem is what a pod's cause means for the workload that it is of. A controller
+// replaces and restarts its pods, so what is final for one pod need not be for the
+// workload.
+func podProblem(pod *corev1.Pod, c *kube.Cause, g config.Graces) problem {
+	p := problem{Cause: *c, Grace: graceOf(c, g)}
+	p.Message = "pod " + pod.Name + ": " + p.Message
+	switch c.Reason {
+	case kube.CrashLoop, kube.Exited, kube.OutOfMemory:
+		p.log = dyingLog(pod)
+		if n := restarts(pod); n >= crashes {
+			p.Grace = 0
+			if c.Reason != kube.CrashLoop {
+				p.Reason = kube.CrashLoop
+				p.Message += fmt.Sprintf(" (restarted %d times)", n)
 			}
 		}
-		if node.Spec.Unschedulable {
-			m += " (the node is cordoned)"
-		}
+	case kube.Finished, kube.HookFailed:
+		p.log = dyingLog(pod)
 	}
-	return &problem{Reason: reasonNode, Message: m, Grace: forever}
+	return p
+}
+
+func restarts(pod *corev1.Pod) int32 {
+	n := int32(0)
+	for _, s := range statuses(pod) {
+		n = max(n, s.RestartCount)
+	}
+	return n
+}
+
+func statuses(pod *corev1.Pod) []corev1.ContainerStatus {
+	return append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
+}
+
+// refusal is the problem of a controller that may not create its pods.
+func refusal(object, message string, g config.Graces) problem {
+	c := kube.Refusal(object, message)
+	if c == nil {
+		c = &kube.Cause{Object: object, Reason: kube.Rejected, Message: kube.OneLine(message)}
+	}
+	p := problem{Cause: *c, Grace: graceOf(c, g)}
+	if c.Permanent {
+		p.Grace = 0 // a rule said no, and it will say no again
+	}
+	p.Message = kube.OneLine("its pods are refused: " + p.Message)
+	return p
+}
+
+// logAt is where a container's last words are.
+type logAt struct {
+	namespace, pod, container string
+	run                       int32 // restarts so far: a later run says something else
+}
+
+// dyingLog is the log of the container of a pod that ended or ends again and again;
+// nil when there is none.
+func dyingLog(pod *corev1.Pod) *logAt {
+	for _, s := range statuses(pod) {
+		if t := s.State.Terminated; s.RestartCount == 0 && (t == nil || t.ExitCode == 0) {
+			continue
+		}
+		return &logAt{pod.Namespace, pod.Name, s.Name, s.RestartCount}
+	}
+	return nil
 }

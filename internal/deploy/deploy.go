@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
@@ -30,16 +31,21 @@ type Request struct {
 	Adopt   bool          // take over a Helm release whose newest revision gauntlet did not make
 	Drop    []string      // value paths that such a revision was given and that may go
 	Holder  string        // who holds the lock, for others to read; default user@host
-	Timeout time.Duration // for each hook and for the rollout; default 10 minutes
+	Timeout time.Duration // for each hook and for the rollout; default that of Graces
+	Graces  config.Graces // how long causes that may pass are waited for
 	Observe func(Event)   // may be nil; called from one goroutine at a time
 }
 
 // An Event is a line of progress.
 type Event struct {
-	Step    string    // "lock", "state", "apply", "hook" or "rollout"
-	Object  string    // what is waited for ("Deployment/hub"), "" when nothing is
-	Since   time.Time // when the wait for it began; zero when nothing is waited for
-	Message string    // one line for people; quotes the cluster, so untrusted
+	Step    string      // "lock", "state", "apply", "hook" or "rollout"
+	Object  string      // what is waited for ("Deployment/hub"), "" when nothing is
+	Since   time.Time   // when the wait for it began, or the cause was first seen; zero when nothing is waited for
+	Until   time.Time   // when the wait ends at the latest, or the cause ends it; zero when neither is known
+	Message string      // one line for people; quotes the cluster, so untrusted
+	Normal  string      // what is usual for what it does; "" when that is not known
+	Cause   *kube.Cause // what is wrong; nil when nothing is
+	Over    bool        // the object is done, or the cause is no more
 }
 
 // A Result is what Deploy left behind.
@@ -82,7 +88,7 @@ const applyMargin = 3 * time.Minute
 // revision as failed; what was being applied is applied to its end.
 func Deploy(ctx context.Context, r Request) (Result, error) {
 	if r.Timeout <= 0 {
-		r.Timeout = 10 * time.Minute
+		r.Timeout = r.Graces.OrDefault().Timeout
 	}
 	if r.Holder == "" {
 		r.Holder = kube.DefaultHolder()
@@ -140,7 +146,9 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 	}
 	dropped := r.dropped(history)
 
-	w := &waits{ctx: ctx, client: fenced, observe: r.Observe}
+	w := newWaits(ctx, fenced, r)
+	defer w.close()
+	w.begin()
 	rev, reused := 0, false
 	if len(history) > 0 && r.isAt(history[0]) {
 		switch err := stillRuns(h, w, r, history[0]); {
@@ -212,7 +220,7 @@ func stillRuns(h *helm.Helm, w *waits, r Request, rec helm.Record) error {
 	}
 	err = w.Rollout(objects, r.Timeout)
 	var stuck *StuckError
-	if errors.As(err, &stuck) && stuck.Reason == reasonGone {
+	if errors.As(err, &stuck) && stuck.Reason == kube.Gone {
 		return fmt.Errorf("%w: %s was deleted", errMissing, stuck.Object)
 	}
 	return err

@@ -134,8 +134,8 @@ func TestLabCausesAreNamedAtOnce(t *testing.T) {
 	}{
 		"crash loop":      {values: release.Values{"command": "echo no database >&2; exit 3"}, reason: kube.CrashLoop, says: "no database", within: 50 * time.Second},
 		"without a probe": {values: release.Values{"command": "sleep 1; exit 4", "probe": false}, reason: kube.CrashLoop, says: "code 4", within: 60 * time.Second},
-		"failing hook":    {values: release.Values{"hookCommand": "echo the table is locked; exit 5"}, reason: reasonJob, says: "table is locked", within: 30 * time.Second},
-		"quota":           {values: release.Values{"cpu": "2"}, reason: reasonQuota, says: "exceeded quota", within: 40 * time.Second, quota: true},
+		"failing hook":    {values: release.Values{"hookCommand": "echo the table is locked; exit 5"}, reason: kube.HookFailed, says: "table is locked", within: 30 * time.Second},
+		"quota":           {values: release.Values{"cpu": "2"}, reason: kube.Quota, says: "exceeded quota", within: 40 * time.Second, quota: true},
 		"image not found": {values: release.Values{"image": missing}, reason: kube.ImageNotFound, says: "no-such-image", within: 30 * time.Second},
 		"image of a puller": {values: release.Values{"puller": missing, "hookCommand": "sleep 1000"},
 			reason: kube.ImageNotFound, says: "DaemonSet/puller", within: 30 * time.Second},

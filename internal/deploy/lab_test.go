@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ const (
 	contextEnv  = "GAUNTLET_TEST_CONTEXT"
 	imageEnv    = "GAUNTLET_TEST_IMAGE"
 	childEnv    = "GAUNTLET_TEST_DEPLOY_CHILD"
+	prefixEnv   = "GAUNTLET_TEST_PREFIX" // of namespaces, for tests side by side
 )
 
 // labHub is a namespace of its own on the cluster, removed after the test.
@@ -42,7 +44,7 @@ func labHub(t *testing.T) *kube.Client {
 
 func labNamespace(t *testing.T, c *kube.Client) string {
 	t.Helper()
-	return labNamespaceOf(t, c, "h-deploy-")
+	return labNamespaceOf(t, c, cmp.Or(os.Getenv(prefixEnv), "h-deploy-"))
 }
 
 func labNamespaceOf(t *testing.T, c *kube.Client, prefix string) string {

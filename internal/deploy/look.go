@@ -1,16 +1,17 @@
 package deploy
 
 import (
-	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kube"
 )
@@ -19,325 +20,340 @@ import (
 // they are at.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
-// look reads how far objects are.
+// What is usual, for whoever watches.
+const (
+	normalRollout = "normally 5 to 60 s when its images are there"
+	normalPull    = "an image of some GiB normally takes 1 to 10 min"
+	normalNode    = "a new node normally takes 1 to 5 min"
+	normalEnd     = "an old pod normally ends within 30 s"
+	normalHook    = "a hook normally takes less than 30 s, one that waits for images as long as they take to pull"
+)
+
+// A version is what an object must at least be: what is watched may be moments old.
+type version struct {
+	uid        types.UID
+	generation int64
+	made       time.Time
+}
+
+// look reads from snapshots how far objects are.
 type look struct {
-	client  *kube.Client
-	begun   time.Time
-	running map[string]time.Time // container id to when it was first seen running
+	graces  config.Graces
+	begun   time.Time // of the wait, by the API server
+	least   map[helm.Object]version
+	settled *settling
+	nodes   map[string]bool // that must be asked to say more
+	cluster bool            // all nodes must be
 }
 
-// workloads is the status of Deployments, StatefulSets and DaemonSets.
-func (l *look) workloads(ctx context.Context, list []helm.Object) ([]status, error) {
-	var all []status
-	for _, o := range list {
-		s, err := l.workload(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
+// stale is how long what has just been made may not be seen yet.
+const stale = 3 * time.Second
+
+// seen says whether the object that is watched is the one that was applied, or one
+// that was made after it.
+func (l *look) seen(o helm.Object, m metav1.Object) bool {
+	v, ok := l.least[o]
+	if !ok {
+		return true
 	}
-	return all, nil
+	if m.GetUID() != v.uid {
+		return m.GetCreationTimestamp().After(v.made)
+	}
+	return m.GetGeneration() >= v.generation
 }
 
-func (l *look) workload(ctx context.Context, o helm.Object) (status, error) {
-	s := status{Object: o.String()}
-	var pods []corev1.Pod
-	var observed bool
-	apps := l.client.AppsV1()
-	switch o.Kind {
-	case "Deployment":
-		d, err := apps.Deployments(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
-		if err != nil {
-			return gone(s, err)
+// missing is the status of an object that is not watched.
+func (l *look) missing(s status, o helm.Object, now time.Time) status {
+	grace := time.Duration(0)
+	if _, ok := l.least[o]; ok {
+		if now.Sub(l.begun) <= stale {
+			s.Text = "just made"
+			return s
 		}
-		s.Done, s.Text = deploymentStatus(d)
-		for _, c := range d.Status.Conditions {
-			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-				s.Problems = append(s.Problems, refusal(c.Message))
-			}
-		}
-		if observed = d.Status.ObservedGeneration >= d.Generation; observed {
-			if pods, err = l.deploymentPods(ctx, d); err != nil {
-				return s, err
-			}
-		}
-	case "StatefulSet":
-		ss, err := apps.StatefulSets(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
-		if err != nil {
-			return gone(s, err)
-		}
-		s.Done, s.Text = statefulSetStatus(ss)
-		if observed = ss.Status.ObservedGeneration >= ss.Generation; observed {
-			if pods, err = l.pods(ctx, o.Namespace, ss.Spec.Selector, func(p *corev1.Pod) bool {
-				return owned(p, ss.UID) && p.Labels[appsv1.ControllerRevisionHashLabelKey] == ss.Status.UpdateRevision
-			}); err != nil {
-				return s, err
-			}
-		}
-	case "DaemonSet":
-		d, err := apps.DaemonSets(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
-		if err != nil {
-			return gone(s, err)
-		}
-		s.Done, s.Text = daemonSetStatus(d)
-		generation := d.Annotations[appsv1.DeprecatedTemplateGeneration]
-		if observed = d.Status.ObservedGeneration >= d.Generation; observed {
-			if pods, err = l.pods(ctx, o.Namespace, d.Spec.Selector, func(p *corev1.Pod) bool {
-				g := p.Labels["pod-template-generation"]
-				return owned(p, d.UID) && (generation == "" || g == "" || g == generation)
-			}); err != nil {
-				return s, err
-			}
-		}
-	default:
-		return s, fmt.Errorf("no way to wait for a %s", o.Kind)
-	}
-	now := time.Now()
-	if s.Done {
-		if young := l.unsettled(pods, now); young != "" {
-			s.Done, s.Text = false, young
-		}
-	}
-	if s.Done || !observed {
-		return s, nil
-	}
-	return l.explain(ctx, o, s, pods, now)
-}
-
-// gone is the status of an object that is not there, or the error.
-func gone(s status, err error) (status, error) {
-	if !apierrors.IsNotFound(err) {
-		return s, err
+		grace = l.graces.Start // it was there: whoever deleted it may make it anew
 	}
 	s.Text = "does not exist"
-	s.Problems = []problem{{Reason: reasonGone, Message: "it does not exist: somebody deleted it"}}
-	return s, nil
+	s.Problems = []problem{{Cause: kube.Cause{Object: s.Object, Reason: kube.Gone, Message: "it does not exist: somebody deleted it"}, Grace: grace}}
+	return s
 }
 
-// explain adds what keeps the pods from running.
-func (l *look) explain(ctx context.Context, o helm.Object, s status, pods []corev1.Pod, now time.Time) (status, error) {
-	for i := range pods {
-		if p := podProblem(&pods[i]); p != nil {
-			if p.Reason == kube.CrashLoop && p.Grace == 0 {
-				p.Message += l.lastWords(ctx, &pods[i])
-			}
-			s.Problems = append(s.Problems, *p)
-		}
-	}
-	if len(s.Problems) > 0 || now.Sub(l.begun) < 2*time.Second {
-		return s, nil
-	}
-	events, err := l.client.CoreV1().Events(o.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
-	if err != nil {
-		return s, err
-	}
-	newest := map[string]*corev1.Event{}
-	for i := range events.Items {
-		e := &events.Items[i]
-		key := e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name
-		if n := newest[key]; n == nil || at(e).After(at(n)) {
-			newest[key] = e
-		}
-	}
-	// An event of a controller outlives the trouble: only fresh ones count.
-	if e := newest[o.String()]; e != nil && e.Reason == "FailedCreate" && at(e).After(l.begun.Add(-2*time.Second)) {
-		s.Problems = append(s.Problems, refusal(e.Message))
-	}
-	for i := range pods {
-		pod := &pods[i]
-		if ready(pod) {
-			continue
-		}
-		if e := newest["Pod/"+pod.Name]; e != nil {
-			if p := eventProblem(pod, e); p != nil {
-				s.Problems = append(s.Problems, *p)
-				continue
-			}
-		}
-		if silentNode(pod, nil, now) != nil {
-			node, err := l.client.CoreV1().Nodes().Get(ctx, pod.Spec.NodeName, metav1.GetOptions{})
-			if err != nil {
-				node = nil // it is only for the words
-			}
-			s.Problems = append(s.Problems, *silentNode(pod, node, now))
-		}
-	}
-	return s, nil
-}
-
-func at(e *corev1.Event) time.Time {
-	if !e.LastTimestamp.IsZero() {
-		return e.LastTimestamp.Time
-	}
-	return e.EventTime.Time
-}
-
-// deploymentPods are the pods of the Deployment's newest template.
-func (l *look) deploymentPods(ctx context.Context, d *appsv1.Deployment) ([]corev1.Pod, error) {
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-	if err != nil {
-		return nil, err
-	}
-	sets, err := l.client.AppsV1().ReplicaSets(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
-	if err != nil {
-		return nil, err
-	}
-	for i := range sets.Items {
-		rs := &sets.Items[i]
-		if metav1.IsControlledBy(rs, d) && rs.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation] {
-			return l.pods(ctx, d.Namespace, rs.Spec.Selector, func(p *corev1.Pod) bool { return owned(p, rs.UID) })
-		}
-	}
-	return nil, nil
-}
-
-func (l *look) pods(ctx context.Context, namespace string, sel *metav1.LabelSelector, keep func(*corev1.Pod) bool) ([]corev1.Pod, error) {
-	selector, err := metav1.LabelSelectorAsSelector(sel)
-	if err != nil {
-		return nil, err
-	}
-	list, err := l.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
-	if err != nil {
-		return nil, err
-	}
-	var out []corev1.Pod
-	for _, p := range list.Items {
-		if p.DeletionTimestamp == nil && keep(&p) {
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
-// unsettled says what must still be watched for a moment: a container without a
-// readiness probe is "ready" from its start, also one that will crash.
-func (l *look) unsettled(pods []corev1.Pod, now time.Time) string {
-	for i := range pods {
-		pod := &pods[i]
-		probed := map[string]bool{}
-		for _, c := range pod.Spec.Containers {
-			probed[c.Name] = c.ReadinessProbe != nil
-		}
-		for _, c := range pod.Status.ContainerStatuses {
-			r := c.State.Running
-			if r == nil || probed[c.Name] {
-				continue
-			}
-			first, seen := l.running[c.ContainerID]
-			if !seen {
-				first = now
-				l.running[c.ContainerID] = now
-			}
-			// Long up by its own clock: no skew of clocks explains that.
-			if now.Sub(first) < settle && now.Sub(r.StartedAt.Time) < settle+time.Minute {
-				return fmt.Sprintf("pod %s has no readiness probe: watched for %s", pod.Name, settle)
-			}
-		}
-	}
-	return ""
-}
-
-func owned(p *corev1.Pod, by types.UID) bool {
-	for _, o := range p.OwnerReferences {
-		if o.Controller != nil && *o.Controller && o.UID == by {
-			return true
-		}
-	}
-	return false
-}
-
-func ready(p *corev1.Pod) bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-// hookObjects is the status of the Jobs and Pods of a hook.
-func (l *look) hookObjects(ctx context.Context, list []helm.Object) ([]status, error) {
-	var all []status
+func find[T metav1.Object](list []T, name string) (T, bool) {
 	for _, o := range list {
-		s := status{Object: o.String()}
-		var pods []corev1.Pod
-		if o.Kind == "Job" {
-			j, err := l.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
-			if err != nil {
-				if s, err = gone(s, err); err != nil {
-					return nil, err
-				}
-				all = append(all, s)
-				continue
-			}
-			var failed string
-			s.Done, s.Text, failed = jobStatus(j)
-			if pods, err = l.pods(ctx, o.Namespace, j.Spec.Selector, func(p *corev1.Pod) bool { return owned(p, j.UID) }); err != nil {
-				return nil, err
-			}
-			if failed != "" {
-				s.Problems = []problem{{Reason: reasonJob, Message: l.whyFailed(ctx, pods, failed)}}
-			}
-		} else {
-			p, err := l.client.CoreV1().Pods(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
-			if err != nil {
-				if s, err = gone(s, err); err != nil {
-					return nil, err
-				}
-				all = append(all, s)
-				continue
-			}
-			s.Done, s.Text = p.Status.Phase == corev1.PodSucceeded, string(p.Status.Phase)
-			if p.Status.Phase == corev1.PodFailed {
-				s.Problems = []problem{{Reason: reasonJob, Message: l.whyFailed(ctx, []corev1.Pod{*p}, "the pod failed")}}
-			}
-			pods = []corev1.Pod{*p}
+		if o.GetName() == name {
+			return o, true
 		}
-		if !s.Done && len(s.Problems) == 0 {
-			var err error
-			if s, err = l.explain(ctx, o, s, running(pods), time.Now()); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, s)
 	}
-	return all, nil
+	var none T
+	return none, false
 }
 
-// running leaves out the pods of a Job that have ended: the Job itself judges them.
-func running(pods []corev1.Pod) []corev1.Pod {
-	var out []corev1.Pod
+// workload is the status of a Deployment, StatefulSet or DaemonSet.
+func (l *look) workload(snap *kube.Snapshot, o helm.Object) status {
+	s := status{Object: o.String(), Normal: normalRollout}
+	switch o.Kind {
+	case "Deployment":
+		d, ok := find(snap.Deployments, o.Name)
+		if !ok {
+			return l.missing(s, o, snap.Now)
+		}
+		if !l.seen(o, d) {
+			s.Text = unseen
+			return s
+		}
+		if s.Done, s.Text = deploymentStatus(d); s.Text == unseen {
+			return s // what it says of its pods is of before
+		}
+		rs, pods, old := deploymentPods(snap, d)
+		for _, c := range d.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && !s.Done {
+				s.Problems = append(s.Problems, refusal(s.Object, c.Message, l.graces))
+			}
+		}
+		if rs != nil && len(s.Problems) == 0 {
+			l.refused(&s, snap, "ReplicaSet", rs.Name)
+		}
+		return l.finish(s, snap, pods, old, int(replicas(d.Spec.Replicas)))
+	case "StatefulSet":
+		ss, ok := find(snap.StatefulSets, o.Name)
+		if !ok {
+			return l.missing(s, o, snap.Now)
+		}
+		if !l.seen(o, ss) {
+			s.Text = unseen
+			return s
+		}
+		if s.Done, s.Text = statefulSetStatus(ss); s.Text == unseen {
+			return s
+		}
+		pods, old := part(snap.PodsOf(ss, ss.Spec.Selector), func(p *corev1.Pod) bool {
+			return p.Labels[appsv1.ControllerRevisionHashLabelKey] == ss.Status.UpdateRevision
+		})
+		l.refused(&s, snap, o.Kind, o.Name)
+		return l.finish(s, snap, pods, old, 0)
+	case "DaemonSet":
+		d, ok := find(snap.DaemonSets, o.Name)
+		if !ok {
+			return l.missing(s, o, snap.Now)
+		}
+		if !l.seen(o, d) {
+			s.Text = unseen
+			return s
+		}
+		if s.Done, s.Text = daemonSetStatus(d); s.Text == unseen {
+			return s
+		}
+		pods, old := part(snap.PodsOf(d, d.Spec.Selector), newest(d))
+		l.refused(&s, snap, o.Kind, o.Name)
+		if d.Status.DesiredNumberScheduled == 0 {
+			s.Problems = append(s.Problems, l.noNode(snap, s.Object, &d.Spec.Template.Spec))
+			return s
+		}
+		s = l.finish(s, snap, pods, old, 0)
+		return leaveOut(s, snap, d, pods)
+	}
+	s.Text = "no way to wait for a " + o.Kind
+	return s
+}
+
+const unseen = "not yet seen by its controller"
+
+// newest says whether a pod is of a DaemonSet's newest template.
+func newest(d *appsv1.DaemonSet) func(*corev1.Pod) bool {
+	generation := d.Annotations[appsv1.DeprecatedTemplateGeneration]
+	return func(p *corev1.Pod) bool {
+		g := p.Labels["pod-template-generation"]
+		return generation == "" || g == "" || g == generation
+	}
+}
+
+// part parts the pods of the newest template from those that are old or on their way
+// out.
+func part(pods []*corev1.Pod, isNew func(*corev1.Pod) bool) (now, old []*corev1.Pod) {
 	for _, p := range pods {
-		if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			out = append(out, p)
+		if isNew(p) && p.DeletionTimestamp == nil {
+			now = append(now, p)
+		} else {
+			old = append(old, p)
 		}
 	}
-	return out
+	return now, old
 }
 
-// whyFailed adds what a failed hook's pod said last.
-func (l *look) whyFailed(ctx context.Context, pods []corev1.Pod, failed string) string {
-	for i := range pods {
-		pod := &pods[i]
-		why := kube.Diagnose(pod)
-		if why == nil {
+// deploymentPods are the ReplicaSet of the Deployment's newest template, its pods,
+// and the pods of older ones.
+func deploymentPods(snap *kube.Snapshot, d *appsv1.Deployment) (rs *appsv1.ReplicaSet, pods, old []*corev1.Pod) {
+	for _, set := range snap.ReplicaSets {
+		if !metav1.IsControlledBy(set, d) {
 			continue
 		}
-		return kube.OneLine(failed + "; " + why.Error() + l.lastWords(ctx, pod))
+		mine, ended := part(snap.PodsOf(set, set.Spec.Selector), func(*corev1.Pod) bool {
+			return set.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
+		})
+		if set.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation] {
+			rs, pods = set, mine
+		}
+		old = append(old, ended...)
 	}
-	return kube.OneLine(failed)
+	return rs, pods, old
 }
 
-// lastWords is what the container that dies wrote last, "" when that cannot be read.
-func (l *look) lastWords(ctx context.Context, pod *corev1.Pod) string {
-	for _, s := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
-		if t := s.State.Terminated; s.RestartCount == 0 && (t == nil || t.ExitCode == 0) {
-			continue
-		}
-		log, err := l.client.Logs(ctx, pod.Namespace, pod.Name, s.Name, 40)
-		if line := kube.Salient(log); err == nil && line != "" {
-			return "; its log: " + line
+// refused adds what a controller says of pods that it may not create. An event
+// outlives the trouble: only one of this rollout counts.
+func (l *look) refused(s *status, snap *kube.Snapshot, kind, name string) {
+	if s.Done {
+		return
+	}
+	var last *corev1.Event
+	for _, e := range snap.EventsOf(kind, name) {
+		switch e.Reason {
+		case "FailedCreate":
+			last = e
+		case "SuccessfulCreate":
+			last = nil
 		}
 	}
-	return ""
+	if last != nil && kube.EventTime(last).After(l.begun.Add(-2*time.Second)) {
+		s.Problems = append(s.Problems, refusal(s.Object, last.Message, l.graces))
+	}
+}
+
+// finish adds to a workload's status what its pods tell. want is how many of them
+// must be ready; 0 for all there are. A controller's word of its pods may be older
+// than theirs.
+func (l *look) finish(s status, snap *kube.Snapshot, pods, old []*corev1.Pod, want int) status {
+	if s.Done {
+		good := 0
+		for _, p := range pods {
+			if kube.IsReady(p) {
+				good++
+			}
+		}
+		if want == 0 {
+			want = len(pods)
+		}
+		if good < want {
+			s.Done, s.Text = false, fmt.Sprintf("%d of %d pods ready", good, want)
+		}
+	}
+	if s.Done {
+		if young, _ := l.settled.unsettled(s.Object, pods, snap.Now); young != "" {
+			s.Done, s.Text = false, young
+		}
+		return s
+	}
+	for _, pod := range pods {
+		if p, ok := l.podProblem(snap, pod); ok {
+			s.Problems = append(s.Problems, p)
+		}
+	}
+	for _, pod := range old {
+		if pod.DeletionTimestamp == nil {
+			continue
+		}
+		s.Normal = normalEnd
+		if snap.Now.After(pod.DeletionTimestamp.Add(stale)) {
+			l.nodes[pod.Spec.NodeName] = true
+		}
+		if c := kube.NotEnding(pod, snap.Nodes[pod.Spec.NodeName].Problem(), snap.Now); c != nil {
+			s.Problems = append(s.Problems, podProblem(pod, c, l.graces))
+		}
+	}
+	if doing, normal := l.doing(snap, pods); doing != "" {
+		s.Text, s.Normal = s.Text+"; "+doing, normal
+	}
+	return s
+}
+
+// podProblem is what keeps a pod from running, and notes which nodes could say more.
+func (l *look) podProblem(snap *kube.Snapshot, pod *corev1.Pod) (problem, bool) {
+	if kube.IsReady(pod) {
+		return problem{}, false
+	}
+	c := snap.PodCause(pod)
+	if node := pod.Spec.NodeName; node != "" && (c == nil || nodeMatters(c.Reason)) && snap.Now.Sub(pod.CreationTimestamp.Time) > stale {
+		l.nodes[node] = true
+	}
+	if c == nil {
+		return problem{}, false
+	}
+	if c.Reason == kube.Unschedulable || c.Reason == kube.NoScaleUp {
+		l.cluster = true
+	}
+	return podProblem(pod, c, l.graces), true
+}
+
+// nodeMatters says whether a pod's node may be behind a cause.
+func nodeMatters(reason string) bool {
+	switch reason {
+	case kube.Volume, kube.Sandbox, kube.DiskFull, kube.ProbeFails, kube.NotStarted,
+		kube.NodeLeaving, kube.NodeNotReady, kube.NodeSilent, kube.NodePressure, kube.NodeCordoned:
+		return true
+	}
+	return false
+}
+
+// doing says what the pods that have no problem are at.
+func (l *look) doing(snap *kube.Snapshot, pods []*corev1.Pod) (text, normal string) {
+	var pulls []string
+	image, since := "", time.Time{}
+	for _, pod := range pods {
+		i, at := kube.Pulling(pod, snap.EventsOf("Pod", pod.Name))
+		if i == "" {
+			continue
+		}
+		pulls = append(pulls, pod.Spec.NodeName)
+		if image == "" || at.Before(since) {
+			image, since = i, at
+		}
+	}
+	switch {
+	case len(pulls) == 1:
+		return fmt.Sprintf("node %s pulls %s since %s", pulls[0], image, since.UTC().Format("15:04:05Z")), normalPull
+	case len(pulls) > 1:
+		return fmt.Sprintf("%d nodes pull %s, the first since %s", len(pulls), image, since.UTC().Format("15:04:05Z")), normalPull
+	}
+	if slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return p.Spec.NodeName == "" }) {
+		return "", normalNode
+	}
+	return "", ""
+}
+
+// noNode is the problem of a DaemonSet that runs nowhere, which Kubernetes and Helm
+// call a success.
+func (l *look) noNode(snap *kube.Snapshot, object string, spec *corev1.PodSpec) problem {
+	l.cluster = true
+	words := "it runs on no node at all: no node matches it"
+	if snap.Cluster != nil {
+		if why := kube.Lacking(spec, snap.Cluster.Nodes); why != "" {
+			words = fmt.Sprintf("it runs on none of the %d nodes: %s", len(snap.Cluster.Nodes), why)
+		}
+	}
+	return problem{Cause: kube.Cause{Object: object, Reason: kube.NoNode, Message: kube.OneLine(words)}, Grace: forever}
+}
+
+// leaveOut calls a DaemonSet done that runs everywhere but on nodes that are away or
+// leaving: those hold nobody who could use it. They stay named.
+func leaveOut(s status, snap *kube.Snapshot, d *appsv1.DaemonSet, pods []*corev1.Pod) status {
+	if s.Done {
+		return s
+	}
+	good, out := 0, []string{}
+	for _, p := range pods {
+		if kube.IsReady(p) {
+			good++
+			continue
+		}
+		if n := snap.Nodes[p.Spec.NodeName].Problem(); n != nil && n.Away() {
+			out = append(out, n.Node)
+		}
+	}
+	if len(out) == 0 || good == 0 || good+len(out) < int(d.Status.DesiredNumberScheduled) {
+		return s
+	}
+	s.Done = true
+	s.Text = fmt.Sprintf("ready on %d nodes; left out: %s", good, strings.Join(out, ", "))
+	for i := range s.Problems {
+		s.Problems[i].Grace = forever
+	}
+	return s
 }

@@ -1,8 +1,6 @@
 package deploy
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"gauntlet/internal/gate"
-	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 )
 
@@ -101,127 +98,6 @@ func TestJobsEndFinishedOrFailed(t *testing.T) {
 	}
 	if done, text, failed := jobStatus(&batchv1.Job{Status: batchv1.JobStatus{Active: 1}}); done || failed != "" || text != "0 of 1 runs finished, 1 at work" {
 		t.Error(text)
-	}
-}
-
-func TestProblemsEndAWaitAfterTheirGrace(t *testing.T) {
-	begun := time.Now()
-	at := func(s int) time.Time { return begun.Add(time.Duration(s) * time.Second) }
-	one := func(p ...problem) []status { return []status{{Object: "Deployment/hub", Problems: p}} }
-	since := map[string]time.Time{}
-
-	if err := judge(one(problem{Reason: "Denied", Grace: 0, Message: "no"}), map[string]time.Time{}, begun, at(3)); err == nil {
-		t.Error("a permanent problem did not end the wait")
-	}
-	slow := problem{Reason: "Unschedulable", Grace: 60 * time.Second, Message: "no node"}
-	for _, s := range []int{0, 30, 59} {
-		if err := judge(one(slow), since, begun, at(s)); err != nil {
-			t.Errorf("at %d s: %v", s, err)
-		}
-	}
-	// It went away: its clock begins anew.
-	if err := judge(one(), since, begun, at(60)); err != nil {
-		t.Error(err)
-	}
-	if err := judge(one(slow), since, begun, at(61)); err != nil {
-		t.Error(err)
-	}
-	err := judge(one(slow), since, begun, at(121))
-	var stuck *StuckError
-	if !errors.As(err, &stuck) || stuck.Reason != "Unschedulable" || stuck.After != 121*time.Second || stuck.Object != "Deployment/hub" {
-		t.Errorf("got %v", err)
-	}
-	never := problem{Reason: "Volume", Grace: forever}
-	if err := judge(one(never), since, begun, at(100000)); err != nil {
-		t.Errorf("a problem without an end ended the wait: %v", err)
-	}
-}
-
-func TestAWaitThatRanOutSaysWhatItWaitedFor(t *testing.T) {
-	why := errors.New("not done in 10m")
-	last := []status{{Object: "Deployment/a", Done: true}, {Object: "Deployment/b", Text: "0 of 1 pods ready"}}
-	if err := over(why, last, nil, time.Minute); !errors.Is(err, why) || !strings.Contains(err.Error(), "Deployment/b 0 of 1") || strings.Contains(err.Error(), "/a") {
-		t.Errorf("got %v", err)
-	}
-	last[1].Problems = []problem{{Reason: "Volume", Message: "it cannot be mounted"}}
-	var stuck *StuckError
-	if err := over(why, last, nil, time.Minute); !errors.As(err, &stuck) || stuck.Reason != "Volume" {
-		t.Errorf("got %v", err)
-	}
-	if err := over(why, nil, errors.New("connection refused"), time.Minute); !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("got %v", err)
-	}
-	if err := over(why, nil, context.DeadlineExceeded, time.Minute); !errors.Is(err, why) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func pod(restarts int32, state corev1.ContainerState) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Status: corev1.PodStatus{
-		Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{Name: "c", RestartCount: restarts, State: state}}}}
-}
-
-func TestOneRestartIsAnAccidentAndThreeAreACrashLoop(t *testing.T) {
-	waiting := func(reason, message string) corev1.ContainerState {
-		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
-	}
-	exited := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}}
-	for _, tt := range []struct {
-		name   string
-		pod    *corev1.Pod
-		reason string
-		grace  time.Duration
-	}{
-		{"first exit", pod(0, exited), kube.Exited, graceRestart},
-		{"first back-off", pod(1, waiting("CrashLoopBackOff", "")), kube.CrashLoop, graceRestart},
-		{"third exit", pod(2, exited), kube.CrashLoop, 0},
-		{"third back-off", pod(2, waiting("CrashLoopBackOff", "")), kube.CrashLoop, 0},
-		{"no such image", pod(0, waiting("ErrImagePull", "manifest unknown")), kube.ImageNotFound, 0},
-		{"registry down", pod(0, waiting("ErrImagePull", "503 Service Unavailable")), kube.ImagePull, gracePull},
-		{"slow runtime", pod(0, waiting("CreateContainerError", "context deadline exceeded")), kube.CannotStart, graceStart},
-	} {
-		p := podProblem(tt.pod)
-		if p == nil || p.Reason != tt.reason || p.Grace != tt.grace {
-			t.Errorf("%s: %+v", tt.name, p)
-		}
-	}
-	if p := podProblem(pod(0, waiting("ContainerCreating", ""))); p != nil {
-		t.Errorf("an ordinary start: %+v", p)
-	}
-}
-
-func TestRefusalsOfPodsArePermanentButQuota(t *testing.T) {
-	for _, tt := range []struct {
-		message, reason string
-		grace           time.Duration
-	}{
-		{`pods "x" is forbidden: exceeded quota: q`, reasonQuota, graceQuota},
-		{`pods "x" is forbidden: violates PodSecurity "restricted:latest"`, kube.Rejected, 0},
-		{`admission webhook "w" denied the request: no`, kube.Rejected, 0},
-		{`Internal error occurred: failed calling webhook "w": connection refused`, kube.Rejected, graceRestart},
-	} {
-		if p := refusal(tt.message); p.Reason != tt.reason || p.Grace != tt.grace {
-			t.Errorf("%s: %+v", tt.message, p)
-		}
-	}
-}
-
-func TestANodeThatShowsNoSignOfItsPodIsNamed(t *testing.T) {
-	now := time.Now()
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{NodeName: "n1"}, Status: corev1.PodStatus{
-		Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(now.Add(-20 * time.Second))}}}}
-	sick := &corev1.Node{Spec: corev1.NodeSpec{Unschedulable: true}, Status: corev1.NodeStatus{
-		Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "Kubelet stopped posting node status."}}}}
-	got := silentNode(p, sick, now)
-	if got == nil || !strings.Contains(got.Message, "n1") || !strings.Contains(got.Message, "Ready=Unknown") || !strings.Contains(got.Message, "cordoned") {
-		t.Errorf("%+v", got)
-	}
-	if got := silentNode(p, nil, now.Add(-15*time.Second)); got != nil {
-		t.Errorf("too early: %+v", got)
-	}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{}}
-	if got := silentNode(p, sick, now); got != nil {
-		t.Errorf("its kubelet works on it: %+v", got)
 	}
 }
 

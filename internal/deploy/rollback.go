@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
@@ -28,6 +29,7 @@ type RollbackRequest struct {
 	Reason  string        // for whoever reads Helm's history
 	Holder  string        // as in Request
 	Timeout time.Duration // as in Request
+	Graces  config.Graces // as in Request
 	Observe func(Event)   // as in Request
 }
 
@@ -58,9 +60,9 @@ type RollbackResult struct {
 func Rollback(ctx context.Context, q RollbackRequest) (RollbackResult, error) {
 	r := Request{Client: q.Client, Namespace: q.Namespace, ReleaseName: q.ReleaseName,
 		Adopt:  true, // going back is the way out of what another tool has done
-		Holder: q.Holder, Timeout: q.Timeout, Observe: oneAtATime(q.Observe)}
+		Holder: q.Holder, Timeout: q.Timeout, Graces: q.Graces, Observe: oneAtATime(q.Observe)}
 	if r.Timeout <= 0 {
-		r.Timeout = 10 * time.Minute
+		r.Timeout = r.Graces.OrDefault().Timeout
 	}
 	if r.Holder == "" {
 		r.Holder = kube.DefaultHolder()
@@ -94,7 +96,9 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 	if err != nil {
 		return RollbackResult{}, fmt.Errorf("roll back %s/%s in cluster %s: %w", r.Namespace, r.ReleaseName, r.Client.Context, err)
 	}
-	w := &waits{ctx: ctx, client: fenced, observe: r.Observe}
+	w := newWaits(ctx, fenced, r)
+	defer w.close()
+	w.begin()
 	res := RollbackResult{
 		From: way.from, To: way.to, Started: started,
 		Deployable: way.target.Labels[labelDeployable], Release: way.target.Labels[labelRelease],

@@ -13,7 +13,7 @@ import (
 
 func deploymentStatus(d *appsv1.Deployment) (bool, string) {
 	if d.Status.ObservedGeneration < d.Generation {
-		return false, "not yet seen by its controller"
+		return false, unseen
 	}
 	want := replicas(d.Spec.Replicas)
 	st := d.Status
@@ -30,7 +30,7 @@ func deploymentStatus(d *appsv1.Deployment) (bool, string) {
 
 func statefulSetStatus(s *appsv1.StatefulSet) (bool, string) {
 	if s.Status.ObservedGeneration < s.Generation {
-		return false, "not yet seen by its controller"
+		return false, unseen
 	}
 	want, st := replicas(s.Spec.Replicas), s.Status
 	updated := want
@@ -51,7 +51,7 @@ func statefulSetStatus(s *appsv1.StatefulSet) (bool, string) {
 
 func daemonSetStatus(d *appsv1.DaemonSet) (bool, string) {
 	if d.Status.ObservedGeneration < d.Generation {
-		return false, "not yet seen by its controller"
+		return false, unseen
 	}
 	st := d.Status
 	want := st.DesiredNumberScheduled

@@ -66,7 +66,7 @@ func Diagnose(pod *corev1.Pod) *PodError {
 	}
 	for _, cond := range pod.Status.Conditions {
 		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Reason == corev1.PodReasonUnschedulable {
-			return fail(Unschedulable, false, "%s", Unfit(cond.Message))
+			return fail(Unschedulable, false, "%s", unfit(pod, cond.Message))
 		}
 	}
 	return nil

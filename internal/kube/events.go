@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// eventTime is when an event last happened, by whoever reports it.
-func eventTime(e *corev1.Event) time.Time {
+// EventTime is when an event last happened, by whoever reports it.
+func EventTime(e *corev1.Event) time.Time {
 	t := e.EventTime.Time
 	if s := e.Series; s != nil && s.LastObservedTime.After(t) {
 		t = s.LastObservedTime.Time
@@ -31,7 +31,7 @@ func eventTime(e *corev1.Event) time.Time {
 // decides between equal ones.
 func sortEvents(events []*corev1.Event) {
 	slices.SortStableFunc(events, func(a, b *corev1.Event) int {
-		if c := eventTime(a).Truncate(time.Second).Compare(eventTime(b).Truncate(time.Second)); c != 0 {
+		if c := EventTime(a).Truncate(time.Second).Compare(EventTime(b).Truncate(time.Second)); c != 0 {
 			return c
 		}
 		return cmp.Compare(version(a), version(b))
@@ -88,7 +88,7 @@ func eventCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 			if reporter(e) == karpenter {
 				continue // Scaling tells it
 			}
-			place = fail(Unschedulable, false, Unfit(e.Message))
+			place = fail(Unschedulable, false, unfit(pod, e.Message))
 		case "Unhealthy":
 			probe = fail(ProbeFails, false, e.Message)
 		case "FailedPostStartHook":
@@ -115,7 +115,7 @@ func eventCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 	if pull != nil && stillPulling(pod) {
 		return pull
 	}
-	if isReady(pod) {
+	if IsReady(pod) {
 		return nil
 	}
 	if hook != nil {
@@ -158,8 +158,8 @@ func runsSince(pod *corev1.Pod, now time.Time) time.Duration {
 	return longest
 }
 
-// isReady is the pod's own word.
-func isReady(pod *corev1.Pod) bool {
+// IsReady is the pod's own word.
+func IsReady(pod *corev1.Pod) bool {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			return c.Status == corev1.ConditionTrue
@@ -204,9 +204,9 @@ func reporter(e *corev1.Event) string {
 	return cmp.Or(e.ReportingController, e.Source.Component)
 }
 
-// pulling is the image that a pod's node pulls now, and since when: by its events,
+// Pulling is the image that a pod's node pulls now, and since when: by its events,
 // the oldest first. "" when it pulls none.
-func pulling(pod *corev1.Pod, events []*corev1.Event) (image string, since time.Time) {
+func Pulling(pod *corev1.Pod, events []*corev1.Event) (image string, since time.Time) {
 	if pod.Spec.NodeName == "" || !stillPulling(pod) {
 		return "", time.Time{}
 	}
@@ -214,7 +214,7 @@ func pulling(pod *corev1.Pod, events []*corev1.Event) (image string, since time.
 		switch e.Reason {
 		case "Pulling":
 			if i := imageOf(e.Message); i != image {
-				image, since = i, eventTime(e)
+				image, since = i, EventTime(e)
 			}
 		case "Pulled":
 			image = ""

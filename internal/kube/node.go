@@ -197,3 +197,9 @@ func clockOf(t time.Time) string {
 	}
 	return t.UTC().Format("15:04:05Z")
 }
+
+// Away says that nothing runs on the node, or soon nothing will: it leaves, or its
+// kubelet is not heard of.
+func (e *NodeError) Away() bool {
+	return e.Leaving || e.Reason == NodeNotReady || e.Reason == NodeSilent
+}

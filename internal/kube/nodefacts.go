@@ -16,24 +16,26 @@ import (
 
 // NodeFacts is what is known of one node.
 type NodeFacts struct {
+	At    time.Time // when it was asked for, by the API server: facts do not age well
 	Node  *corev1.Node
 	Lease *coordinationv1.Lease // nil when it has none or it cannot be read
 	Gone  string                // its name, when there is no such node any more
 }
 
 // Problem is what is wrong with the node; nil when nothing is known to be.
-func (f NodeFacts) Problem(now time.Time) *NodeError {
+func (f NodeFacts) Problem() *NodeError {
 	switch {
 	case f.Gone != "":
 		return &NodeError{Node: f.Gone, Reason: NodeLeaving, Message: "there is no such node any more", Leaving: true}
 	case f.Node == nil:
 		return nil
 	}
-	return NodeProblem(f.Node, f.Lease, now)
+	return NodeProblem(f.Node, f.Lease, f.At)
 }
 
-// AskNode reads a node and its lease. A lease that cannot be read is left out.
-func (c *Client) AskNode(ctx context.Context, name string) (NodeFacts, error) {
+// AskNode reads a node and its lease. A lease that cannot be read is left out. now is
+// the time by the API server.
+func (c *Client) AskNode(ctx context.Context, name string, now time.Time) (NodeFacts, error) {
 	node, err := c.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return NodeFacts{Gone: name}, nil
@@ -41,7 +43,7 @@ func (c *Client) AskNode(ctx context.Context, name string) (NodeFacts, error) {
 	if err != nil {
 		return NodeFacts{}, fmt.Errorf("read node %s: %w", name, err)
 	}
-	f := NodeFacts{Node: node}
+	f := NodeFacts{At: now, Node: node}
 	if lease, err := c.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, name, metav1.GetOptions{}); err == nil {
 		f.Lease = lease
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // PodCause says what keeps a pod from running, by its status and its events (the
@@ -20,6 +21,9 @@ func PodCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 		if said != nil && said.Reason == Unschedulable {
 			scaled(said, pod, events)
 		}
+		if said == nil {
+			return unready(pod, now)
+		}
 		return said
 	}
 	c := why.Cause()
@@ -31,6 +35,19 @@ func PodCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 		scaled(c, pod, events)
 	}
 	return c
+}
+
+// unready is the cause of a pod that runs and is not ready, when no event says why.
+func unready(pod *corev1.Pod, now time.Time) *Cause {
+	for _, s := range pod.Status.ContainerStatuses {
+		r := s.State.Running
+		if r == nil || s.Ready || now.Sub(r.StartedAt.Time) < probeGrace {
+			continue
+		}
+		return &Cause{Object: "Pod/" + pod.Name, Reason: ProbeFails,
+			Message: OneLine(fmt.Sprintf("container %s has run since %s and does not pass its probe", s.Name, clockOf(r.StartedAt.Time)))}
+	}
+	return nil
 }
 
 func pullTrouble(reason string) bool {
@@ -66,6 +83,10 @@ func thrownOut(pod *corev1.Pod) *Cause {
 
 // scaled adds to the cause of a pod that no node takes what an autoscaler says.
 func scaled(c *Cause, pod *corev1.Pod, events []*corev1.Event) {
+	if strings.Contains(c.Message, `persistentvolumeclaim "`) && strings.Contains(c.Message, "not found") {
+		c.Reason = Claim
+		return
+	}
 	if n := pod.Status.NominatedNodeName; n != "" {
 		c.Message = OneLine(c.Message + "; it waits for pods of a lower priority to leave node " + n)
 	}
@@ -133,4 +154,42 @@ func NotEnding(pod *corev1.Pod, node *NodeError, now time.Time) *Cause {
 		words += ": it waits for " + strings.Join(pod.Finalizers, ", ")
 	}
 	return &Cause{Object: "Pod/" + pod.Name, Reason: reason, Message: OneLine(words)}
+}
+
+// NodeOf is the node that a pod is on, or that its DaemonSet made it for; "" when
+// neither is known.
+func NodeOf(p *corev1.Pod) string {
+	if p.Spec.NodeName != "" {
+		return p.Spec.NodeName
+	}
+	if a := p.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		for _, t := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+			for _, f := range t.MatchFields {
+				if f.Key == metav1.ObjectNameField && len(f.Values) == 1 {
+					return f.Values[0]
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// unfit is the scheduler's message in words. A pod that a DaemonSet made for one node
+// is not told of all the others, which it was never meant for.
+func unfit(pod *corev1.Pod, message string) string {
+	node := NodeOf(pod)
+	p, ok := ReadPlacement(message)
+	if node == "" || !ok {
+		return Unfit(message)
+	}
+	var why []string
+	for _, m := range p.Misfits {
+		if m.Why != notChosen {
+			why = append(why, m.Why)
+		}
+	}
+	if len(why) == 0 {
+		return OneLine("node " + node + " does not take it, or is not there: " + p.String())
+	}
+	return OneLine("node " + node + " does not take it: " + strings.Join(why, ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -251,7 +252,7 @@ func (c *Client) slow(ctx context.Context, namespace, name string, pod *corev1.P
 	}
 	var newest *corev1.Event
 	for i := range events.Items {
-		if e := &events.Items[i]; newest == nil || !eventTime(e).Before(eventTime(newest)) {
+		if e := &events.Items[i]; newest == nil || !EventTime(e).Before(EventTime(newest)) {
 			newest = e
 		}
 	}
@@ -307,4 +308,20 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// LastWords is the line of a container's log that most likely says why it ended or
+// what it waits for: of the run before, when it was started again. "" when it has
+// written nothing.
+func (c *Client) LastWords(ctx context.Context, namespace, pod, container string) (string, error) {
+	log, err := c.previousLogs(ctx, namespace, pod, container, logLines)
+	// A kubelet that has removed the log says so in its place.
+	if line := Salient(log); err == nil && line != "" && !strings.HasPrefix(line, "unable to retrieve container logs") {
+		return line, nil
+	}
+	log, err = c.Logs(ctx, namespace, pod, container, logLines)
+	if line := Salient(log); !strings.HasPrefix(line, "unable to retrieve container logs") {
+		return line, err
+	}
+	return "", err
 }

@@ -86,6 +86,8 @@ func nextReason(text string) (part, rest string) {
 	return text, ""
 }
 
+const notChosen = "not chosen by its nodeSelector or node affinity"
+
 // misfitWords says in words what the scheduler's plugins say.
 func misfitWords(why string) (words string, lacks bool) {
 	if strings.HasPrefix(why, "Insufficient ") {
@@ -101,7 +103,7 @@ func misfitWords(why string) (words string, lacks bool) {
 		{"Too many pods", "pod limit reached (Too many pods)", true},
 		{"had untolerated taint", "a taint that the pod does not tolerate", false},
 		{"had taints that the pod didn't tolerate", "a taint that the pod does not tolerate", false},
-		{"didn't match Pod's node affinity/selector", "not chosen by its nodeSelector or node affinity", false},
+		{"didn't match Pod's node affinity/selector", notChosen, false},
 		{"didn't match scheduler-enforced node affinity", "not chosen by the scheduler's own node affinity", false},
 		{"didn't match the requested node name", "another node is asked for", false},
 		{"were unschedulable", "cordoned", false},

@@ -74,8 +74,15 @@ func (s *Snapshot) EventsOf(kind, name string) []*corev1.Event { return s.Events
 // claims, and its node, as far as that is known.
 func (s *Snapshot) PodCause(pod *corev1.Pod) *Cause {
 	c := PodCause(pod, s.EventsOf("Pod", pod.Name), s.Now)
-	if c == nil {
-		return NotBegun(pod, s.Nodes[pod.Spec.NodeName].Problem(s.Now), s.Now)
+	node := s.Nodes[pod.Spec.NodeName].Problem()
+	if c == nil || c.Reason == ProbeFails {
+		switch begun := NotBegun(pod, node, s.Now); {
+		case begun != nil:
+			return begun
+		case node != nil && node.Away() && !IsReady(pod):
+			return &Cause{Object: "Pod/" + pod.Name, Reason: node.Reason, Message: OneLine("its node " + node.Node + ": " + node.Message)}
+		}
+		return c
 	}
 	switch c.Reason {
 	case Unschedulable, NoScaleUp:
@@ -93,8 +100,8 @@ func (s *Snapshot) PodCause(pod *corev1.Pod) *Cause {
 		}
 		s.Cluster.explain(c, pod)
 	case Volume, Sandbox, ImagePull, DiskFull:
-		if n := s.Nodes[pod.Spec.NodeName].Problem(s.Now); n != nil {
-			c.Message = OneLine(c.Message + "; node " + n.Node + ": " + n.Message)
+		if node != nil {
+			c.Message = OneLine(c.Message + "; node " + node.Node + ": " + node.Message)
 		}
 	}
 	return c

@@ -52,8 +52,11 @@ var kinds = []struct {
 	{"Job", "jobs", true, func(c *Client) rest.Interface { return c.BatchV1().RESTClient() }},
 }
 
+// viewTime bounds the first look at a namespace.
+const viewTime = 30 * time.Second
+
 // View begins to watch a namespace and returns when everything in it has been seen
-// once. Close ends it. The error says what cannot be read.
+// once, after thirty seconds at most. It ends with ctx or Close. The error says what cannot be read.
 func (c *Client) View(ctx context.Context, namespace string) (*View, error) {
 	server, err := c.ServerTime(ctx)
 	if err != nil {
@@ -83,12 +86,14 @@ func (c *Client) View(ctx context.Context, namespace string) (*View, error) {
 		})
 		v.running.Go(func() { r.RunWithContext(watching) })
 	}
+	soon, stop := context.WithTimeoutCause(ctx, viewTime, fmt.Errorf("namespace %s of cluster %s could not be listed in %s", namespace, c.Context, viewTime))
+	defer stop()
 	for _, k := range kinds {
 		select {
 		case <-v.shelves[k.kind].first:
-		case <-ctx.Done():
+		case <-soon.Done():
 			v.Close()
-			return nil, context.Cause(ctx)
+			return nil, context.Cause(soon)
 		}
 	}
 	for _, k := range kinds {

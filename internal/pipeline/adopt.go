@@ -86,7 +86,7 @@ func (w *Workspace) Adopt(ctx context.Context, hubName string, o AdoptOptions) (
 	}
 	finished, err := deploy.Adopt(ctx, deploy.AdoptRequest{
 		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, Revision: runs.Revision,
-		Observe: func(e deploy.Event) { w.tell("adopt", hubName, Progress, e.Object, e.Message) },
+		Observe: w.watch("adopt", hubName),
 	})
 	if err != nil {
 		return out, &StepError{Step: "adopt", Hub: hubName, Cause: err}

@@ -93,7 +93,7 @@ func (w *Workspace) standing(ctx context.Context, _ *sight, m *move) error {
 func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 	hubName, r := m.hub, m.request()
 	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
-	r.Observe = func(e deploy.Event) { w.tell("deploy", hubName, Progress, e.Object, e.Message) }
+	r.Graces, r.Observe = w.Platform.Graces, w.watch("deploy", hubName)
 	res, err := deploy.Deploy(ctx, r)
 	if err != nil {
 		return &StepError{Step: "deploy", Hub: hubName, Cause: err}

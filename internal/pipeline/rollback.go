@@ -70,7 +70,7 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 	w.tell("rollback", hubName, Started, "", reason)
 	res, err := deploy.Rollback(ctx, deploy.RollbackRequest{
 		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: to, Reason: reason,
-		Observe: func(e deploy.Event) { w.tell("rollback", hubName, Progress, e.Object, e.Message) },
+		Graces: w.Platform.Graces, Observe: w.watch("rollback", hubName),
 	})
 	if err != nil {
 		return nil, &StepError{Step: "rollback", Hub: hubName, Cause: err}
