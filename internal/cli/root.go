@@ -76,7 +76,7 @@ always with its reasons and the command that would satisfy each.`,
 	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
-		a.versionCmd(), a.planCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.overrideCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
+		a.versionCmd(), a.planCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
 	)
 	return root
 }
@@ -85,6 +85,11 @@ always with its reasons and the command that would satisfy each.`,
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
+
+// asksError says that a person must decide: what about is printed already.
+type asksError struct{}
+
+func (*asksError) Error() string { return "waits for --yes" }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
@@ -136,11 +141,12 @@ func (a *app) report(ctx context.Context, err error) int {
 		denied  *pipeline.DeniedError
 		usage   *usageError
 		input   *pipeline.InputError
+		asks    *asksError
 	)
 	switch {
 	case err == nil:
 		return exit.OK
-	case errors.As(err, &pending):
+	case errors.As(err, &pending), errors.As(err, &asks):
 		return exit.Wait // its reasons are in the verdict already
 	case errors.As(err, &denied):
 		return exit.Denied

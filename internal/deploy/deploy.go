@@ -70,8 +70,7 @@ func (e *ForeignError) Error() string {
 	s := fmt.Sprintf("revision %d (%s) of Helm release %s/%s in cluster %s was not made by gauntlet",
 		e.Revision, e.Status, e.Namespace, e.ReleaseName, e.Context)
 	if e.Pending {
-		return s + fmt.Sprintf(": if nobody is at work there, end it with `helm --kube-context %s -n %s rollback %s`",
-			e.Context, e.Namespace, e.ReleaseName)
+		return s + " and has not ended: `gauntlet unstick` says what it waits for, and ends it"
 	}
 	return s + ": take over what it runs with `gauntlet adopt HUB`, or replace it with `gauntlet deploy --adopt`"
 }

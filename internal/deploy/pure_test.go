@@ -214,7 +214,7 @@ func TestForeignErrorsSayWhatToDo(t *testing.T) {
 		t.Error(e.Error())
 	}
 	e.Pending = true
-	if !strings.Contains(fmt.Sprint(&e), "helm --kube-context c -n n rollback r") {
+	if !strings.Contains(fmt.Sprint(&e), "`gauntlet unstick`") {
 		t.Error(e.Error())
 	}
 }

@@ -1,0 +1,404 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/kube"
+)
+
+// An UnstickRequest is a Helm release that hangs.
+type UnstickRequest struct {
+	Client      *kube.Client
+	Namespace   string
+	ReleaseName string // of the Helm release
+
+	GoOn    bool          // let the helm that hangs go on without its hook, instead of ending it
+	Holder  string        // as in Request
+	Timeout time.Duration // of a helm that goes on; default 10 minutes
+	Observe func(Event)   // as in Request
+}
+
+// How a hanging revision came to its end.
+const (
+	EndedItself = "itself" // the helm that hung was alive, noticed, and noted the end
+	EndedMarked = "marked" // no helm noted an end: it was marked failed
+	EndedBefore = "before" // it had ended already and only hooks were left
+)
+
+// An Unstuck is what Unstick left behind.
+type Unstuck struct {
+	Hang    *Hang    `json:"hang"` // as it was found; null: nothing hung
+	Ended   string   `json:"ended,omitempty"`
+	Removed []string `json:"removed"` // hooks that were left at work
+	Runs    Running  `json:"runs"`
+}
+
+// Running is what a hub runs.
+type Running struct {
+	Revision int    `json:"revision"` // the newest that is deployed; 0: none
+	Newest   int    `json:"newest"`   // revision of the history
+	Status   string `json:"status"`   // of the newest
+	Gauntlet bool   `json:"gauntlet"` // gauntlet made the deployed one
+	Up       bool   `json:"up"`       // all its workloads are
+	Why      string `json:"why,omitempty"`
+}
+
+// Hanging says whether the newest revision of a Helm release hangs, and why: nil when
+// it does not. Nothing is changed.
+func Hanging(ctx context.Context, c *kube.Client, namespace, releaseName string) (*Hang, error) {
+	hang, _, err := hanging(ctx, c, helm.New(c, namespace, nil), namespace, releaseName)
+	return hang, err
+}
+
+// Unstick ends a revision of Helm that hangs, under the lock of the namespace: it makes
+// the hook that is waited for fail, upon which a helm of either version that is alive
+// notes the failure and ends; when none does, it marks the revision failed. Then it
+// removes the hooks that were left and looks at what the hub runs.
+//
+// With GoOn it lets Helm 3 go on instead: that takes a hook's Job which is deleted for
+// done. Helm 4 does not, and is refused.
+func Unstick(ctx context.Context, q UnstickRequest) (Unstuck, error) {
+	r := Request{Client: q.Client, Namespace: q.Namespace, ReleaseName: q.ReleaseName,
+		Holder: q.Holder, Timeout: q.Timeout, Observe: oneAtATime(q.Observe)}
+	if r.Timeout <= 0 {
+		r.Timeout = 10 * time.Minute
+	}
+	if r.Holder == "" {
+		r.Holder = kube.DefaultHolder()
+	}
+	out := Unstuck{Removed: []string{}}
+	err := underLock(ctx, r, "unstick", func(locked context.Context, held *kube.Held) error {
+		fenced, err := held.Client(r.Client)
+		if err != nil {
+			return err
+		}
+		u := &unstick{Request: r, client: fenced, goOn: q.GoOn, helm: helm.New(fenced, r.Namespace, nil)}
+		return u.run(locked, &out)
+	})
+	return out, err
+}
+
+type unstick struct {
+	Request
+	client *kube.Client // fenced
+	helm   *helm.Helm
+	goOn   bool
+}
+
+func (u *unstick) run(ctx context.Context, out *Unstuck) error {
+	hang, _, err := hanging(ctx, u.client, u.helm, u.Namespace, u.ReleaseName)
+	if err != nil {
+		return err
+	}
+	if out.Hang = hang; hang != nil {
+		if out.Ended, err = u.end(ctx, hang); err != nil {
+			return err
+		}
+		if out.Removed, err = u.sweep(ctx, hang.Revision); err != nil {
+			return err
+		}
+	}
+	out.Runs, err = u.runs(ctx)
+	return err
+}
+
+// end brings the revision to its end.
+func (u *unstick) end(ctx context.Context, hang *Hang) (string, error) {
+	if !hang.Pending() {
+		return EndedBefore, nil
+	}
+	if u.goOn {
+		if why := NoGoingOn(hang); why != "" {
+			return "", errors.New(why)
+		}
+	}
+	if hang.Hook.stoppable() && !hang.Gauntlet {
+		if err := u.release(ctx, hang.Hook.object); err != nil {
+			return "", err
+		}
+		ended, err := u.await(ctx, hang)
+		if err != nil || ended {
+			return EndedItself, err
+		}
+		if u.goOn {
+			return "", fmt.Errorf("no helm goes on with revision %d: end it, without --go-on", hang.Revision)
+		}
+	}
+	history, err := u.helm.History(u.ReleaseName)
+	if err != nil {
+		return "", err
+	}
+	if history[0].Revision != hang.Revision || !history[0].Pending() {
+		return EndedItself, nil
+	}
+	why := fmt.Sprintf("unstuck: helm ended or hung during %s; marked failed by %s", hang.Status, u.Holder)
+	if err := u.helm.MarkFailed(history[0], why); err != nil {
+		return "", err
+	}
+	u.tell(Event{Step: "unstick", Message: fmt.Sprintf("revision %d is marked failed", hang.Revision)})
+	return EndedMarked, nil
+}
+
+// NoGoingOn says why the helm that hangs cannot be let go on, "" when it can.
+func NoGoingOn(h *Hang) string {
+	switch {
+	case h.Gauntlet:
+		return "gauntlet began this revision: deploy again, it goes on by itself"
+	case !h.Pending():
+		return "no helm waits: the revision is " + h.Status
+	case h.Hook == nil || h.Hook.object.Kind != "Job":
+		return "no Job of a hook is waited for, so there is nothing to go on without"
+	case h.Helm != 3:
+		return "Helm 4 takes a hook's Job that is deleted for a failure, and only after its whole timeout: mend what the hook waits for, or end the upgrade"
+	}
+	return ""
+}
+
+// release makes a helm that waits for the hook notice: the Job or Pod fails, or with
+// goOn is gone.
+func (u *unstick) release(ctx context.Context, o helm.Object) error {
+	var err error
+	switch {
+	case u.goOn:
+		u.tell(Event{Step: "unstick", Object: o.String(), Message: "deleted, which Helm 3 takes for done"})
+		background := metav1.DeletePropagationBackground
+		err = u.client.BatchV1().Jobs(o.Namespace).Delete(ctx, o.Name, metav1.DeleteOptions{PropagationPolicy: &background})
+	default:
+		// Its controller, or the kubelet, then fails it for being late: every Helm
+		// understands that.
+		u.tell(Event{Step: "unstick", Object: o.String(), Message: "its time is up: it fails, and a helm that waits for it ends"})
+		late := []byte(`{"spec":{"activeDeadlineSeconds":1}}`)
+		if o.Kind == "Job" {
+			_, err = u.client.BatchV1().Jobs(o.Namespace).Patch(ctx, o.Name, types.MergePatchType, late, metav1.PatchOptions{})
+		} else {
+			_, err = u.client.CoreV1().Pods(o.Namespace).Patch(ctx, o.Name, types.MergePatchType, late, metav1.PatchOptions{})
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return nil // deleted by somebody: there is nothing to fail
+	}
+	if err != nil {
+		return fmt.Errorf("end hook %s: %w", o, err)
+	}
+	return nil
+}
+
+// How long a helm that is alive may take.
+const (
+	ending   = time.Minute      // until its hook has ended: pods have half a minute for that
+	noticing = 15 * time.Second // to note what became of its hook
+)
+
+// await waits until a helm that is alive has noted the revision's end. One that does
+// nothing for a while after its hook has ended is taken for dead. One that goes on
+// removes its hooks, and writes nothing until all that it has applied is up.
+func (u *unstick) await(ctx context.Context, hang *Hang) (bool, error) {
+	began, told := time.Now(), time.Time{}
+	var over time.Time // when the hook was seen to have ended
+	alive := false
+	for {
+		records, err := readRecords(ctx, u.client, u.Namespace, u.ReleaseName)
+		for _, r := range records {
+			switch n := revisionOf(r); {
+			case n > hang.Revision, n == hang.Revision && !(helm.Record{Status: r.Labels["status"]}).Pending():
+				return true, nil
+			case n == hang.Revision && r.ResourceVersion != hang.version:
+				alive = true
+			}
+		}
+		if over.IsZero() && u.hookOver(ctx, hang.Hook.object) {
+			over = time.Now()
+		}
+		if u.goOn && !alive {
+			alive = u.hooksGo(hang)
+		}
+		waited := time.Since(began)
+		switch {
+		case u.goOn && alive:
+			if waited > u.Timeout {
+				return false, fmt.Errorf("the helm of revision %d is at work and has not ended in %s: it is left to it", hang.Revision, u.Timeout)
+			}
+		case !over.IsZero() && time.Since(over) > noticing, waited > ending+noticing:
+			return false, nil
+		}
+		text := fmt.Sprintf("waiting for a helm that may be alive to note the end of revision %d", hang.Revision)
+		if err != nil {
+			text += "; the cluster cannot be asked: " + kube.OneLine(err.Error())
+		}
+		if alive {
+			text = fmt.Sprintf("the helm of revision %d is alive and goes on", hang.Revision)
+		}
+		if time.Since(told) > tellEvery {
+			u.tell(Event{Step: "unstick", Since: began, Message: text})
+			told = time.Now()
+		}
+		if err := kube.Sleep(ctx, time.Second); err != nil {
+			return false, err
+		}
+	}
+}
+
+// tellEvery is how often a wait is told of.
+const tellEvery = 5 * time.Second
+
+// hooksGo says whether somebody removes the hooks that were left; the one that was
+// released is gone anyway.
+func (u *unstick) hooksGo(hang *Hang) bool {
+	history, err := u.helm.History(u.ReleaseName)
+	if err != nil || len(history) == 0 || len(hang.Leftovers) < 2 {
+		return false
+	}
+	left, err := u.helm.HooksLeft(history[0])
+	return err == nil && len(left) < len(hang.Leftovers)-1
+}
+
+// hookOver says whether a hook's Job or Pod has ended or is gone.
+func (u *unstick) hookOver(ctx context.Context, o helm.Object) bool {
+	if o.Kind == "Job" {
+		j, err := u.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
+		if err != nil {
+			return apierrors.IsNotFound(err)
+		}
+		done, _, failed := jobStatus(j)
+		return done || failed != ""
+	}
+	p, err := u.client.CoreV1().Pods(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
+	if err != nil {
+		return apierrors.IsNotFound(err)
+	}
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+var errLate = errors.New("it took too long")
+
+// sweep removes the hooks that were left, and waits until their pods are gone too.
+func (u *unstick) sweep(ctx context.Context, revision int) ([]string, error) {
+	removed := []string{}
+	history, err := u.helm.History(u.ReleaseName)
+	if err != nil || len(history) == 0 {
+		return removed, err
+	}
+	newest := history[0]
+	if newest.Revision != revision || newest.Status != helm.Failed {
+		return removed, nil // it is not for us to clean after what goes on
+	}
+	view, err := u.client.View(ctx, u.Namespace)
+	if err != nil {
+		return removed, err
+	}
+	defer view.Close()
+	before := view.Snapshot()
+	gone, err := u.helm.RemoveHooks(newest)
+	if err != nil {
+		return removed, err
+	}
+	pods := map[types.UID]bool{}
+	for _, o := range gone {
+		removed = append(removed, o.String())
+		for _, p := range podsOf(before, o) {
+			pods[p.UID] = true
+		}
+	}
+	if len(removed) == 0 {
+		return removed, nil
+	}
+	u.tell(Event{Step: "unstick", Message: "removed " + strings.Join(removed, ", ")})
+	late := time.After(ending)
+	for slices.ContainsFunc(view.Snapshot().Pods, func(p *corev1.Pod) bool { return pods[p.UID] }) {
+		select {
+		case <-view.Changed():
+		case <-ctx.Done():
+			return removed, context.Cause(ctx)
+		case <-late:
+			u.tell(Event{Step: "unstick", Message: fmt.Sprintf("pods of the removed hooks have not ended in %s: their nodes may be dead", ending)})
+			return removed, nil
+		}
+	}
+	return removed, nil
+}
+
+// upTime is how long the workloads of what the hub runs may take to be up.
+const upTime = 30 * time.Second
+
+// runs says what the hub runs, and whether it is up.
+func (u *unstick) runs(ctx context.Context) (Running, error) {
+	history, err := u.helm.History(u.ReleaseName)
+	if err != nil || len(history) == 0 {
+		return Running{Why: "there is no such Helm release"}, err
+	}
+	out := Running{Newest: history[0].Revision, Status: history[0].Status}
+	i := slices.IndexFunc(history, func(r helm.Record) bool { return r.Status == helm.Deployed })
+	if i < 0 {
+		out.Why = "no revision is deployed"
+		return out, nil
+	}
+	out.Revision, out.Gauntlet = history[i].Revision, ours(history[i].Labels, history[i].Revision)
+	workloads, err := u.helm.Workloads(history[i])
+	if err != nil {
+		return out, err
+	}
+	view, err := u.client.View(ctx, u.Namespace)
+	if err != nil {
+		return out, err
+	}
+	defer view.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, upTime, errLate)
+	defer cancel()
+	for {
+		if out.Why = notUp(view.Snapshot(), workloads); out.Why == "" {
+			out.Up = true
+			return out, nil
+		}
+		select {
+		case <-view.Changed():
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errLate) {
+				return out, nil
+			}
+			return out, context.Cause(ctx)
+		}
+	}
+}
+
+// notUp says which workload is not up, and how far it is; "" when all are.
+func notUp(snap *kube.Snapshot, workloads []helm.Object) string {
+	var why []string
+	for _, o := range workloads {
+		done, text := false, "does not exist"
+		switch o.Kind {
+		case "Deployment":
+			for _, d := range snap.Deployments {
+				if d.Name == o.Name {
+					done, text = deploymentStatus(d)
+				}
+			}
+		case "StatefulSet":
+			for _, s := range snap.StatefulSets {
+				if s.Name == o.Name {
+					done, text = statefulSetStatus(s)
+				}
+			}
+		case "DaemonSet":
+			for _, d := range snap.DaemonSets {
+				if d.Name == o.Name {
+					done, text = daemonSetStatus(d)
+				}
+			}
+		}
+		if !done {
+			why = append(why, o.String()+": "+text)
+		}
+	}
+	return strings.Join(why, "; ")
+}
