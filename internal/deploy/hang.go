@@ -113,13 +113,13 @@ func hanging(ctx context.Context, c *kube.Client, h *helm.Helm, namespace, relea
 	for _, hook := range hooks {
 		early := hook.Before(newest.Status)
 		switch {
-		case hook.Phase == helm.Running:
+		case hook.Phase == helm.HookRunning:
 			hang.Hook = &HangingHook{Object: hook.Object.String(), Started: hook.Started, object: hook.Object}
 			watched = append(watched, hook.Object)
 		case hook.Phase != "" && hook.Object.Kind == "DaemonSet", slices.Contains(left, hook.Object):
 			watched = append(watched, hook.Object)
 		}
-		hang.Unapplied = hang.Unapplied || early && hook.Phase != helm.Succeeded
+		hang.Unapplied = hang.Unapplied || early && hook.Phase != helm.HookSucceeded
 	}
 	if newest.Pending() && !hang.Unapplied {
 		workloads, err := h.Workloads(newest)
@@ -166,7 +166,7 @@ func (h *Hang) diagnose(ctx context.Context, c *kube.Client, namespace string, o
 		for _, p := range podsOf(snap, o) {
 			if n := p.Spec.NodeName; n != "" && !up(p) {
 				if _, known := snap.Nodes[n]; !known {
-					if f, err := c.AskNode(bounded, n); err == nil {
+					if f, err := c.AskNode(bounded, n, snap.Now); err == nil {
 						snap.Nodes[n] = f // it is only for the words
 					}
 				}

@@ -38,14 +38,14 @@ const (
 
 // An Unstuck is what Unstick left behind.
 type Unstuck struct {
-	Hang    *Hang    `json:"hang"` // as it was found; null: nothing hung
-	Ended   string   `json:"ended,omitempty"`
-	Removed []string `json:"removed"` // hooks that were left at work
-	Runs    Running  `json:"runs"`
+	Hang    *Hang      `json:"hang"` // as it was found; null: nothing hung
+	Ended   string     `json:"ended,omitempty"`
+	Removed []string   `json:"removed"` // hooks that were left at work
+	Runs    Afterwards `json:"runs"`
 }
 
-// Running is what a hub runs.
-type Running struct {
+// Afterwards is what a hub runs after it was unstuck.
+type Afterwards struct {
 	Revision int    `json:"revision"` // the newest that is deployed; 0: none
 	Newest   int    `json:"newest"`   // revision of the history
 	Status   string `json:"status"`   // of the newest
@@ -332,12 +332,12 @@ func (u *unstick) sweep(ctx context.Context, revision int) ([]string, error) {
 const upTime = 30 * time.Second
 
 // runs says what the hub runs, and whether it is up.
-func (u *unstick) runs(ctx context.Context) (Running, error) {
+func (u *unstick) runs(ctx context.Context) (Afterwards, error) {
 	history, err := u.helm.History(u.ReleaseName)
 	if err != nil || len(history) == 0 {
-		return Running{Why: "there is no such Helm release"}, err
+		return Afterwards{Why: "there is no such Helm release"}, err
 	}
-	out := Running{Newest: history[0].Revision, Status: history[0].Status}
+	out := Afterwards{Newest: history[0].Revision, Status: history[0].Status}
 	i := slices.IndexFunc(history, func(r helm.Record) bool { return r.Status == helm.Deployed })
 	if i < 0 {
 		out.Why = "no revision is deployed"

@@ -16,15 +16,15 @@ import (
 type Hook struct {
 	Object  Object
 	Events  []string  // "pre-upgrade"
-	Phase   string    // of its run in this revision: Running (begun, and no end noted), Succeeded, HookFailed or ""
+	Phase   string    // of its run in this revision: HookRunning (begun, and no end noted), HookSucceeded, HookFailed or ""
 	Started time.Time // by the clock of whoever ran Helm
 }
 
 // Phases of a hook's run.
 const (
-	Running    = string(release1.HookPhaseRunning)
-	Succeeded  = string(release1.HookPhaseSucceeded)
-	HookFailed = string(release1.HookPhaseFailed)
+	HookRunning   = string(release1.HookPhaseRunning)
+	HookSucceeded = string(release1.HookPhaseSucceeded)
+	HookFailed    = string(release1.HookPhaseFailed)
 )
 
 // Before says whether the hook runs before a record of that status has applied
