@@ -20,12 +20,15 @@ hub and runs the tier's suites on it. A hub that runs it already is left alone.
 
 A hub that another tool changed last is refused: see gauntlet adopt. So is one with
 values, given by hand, that the release lacks, unless each is let go with --drop; and
-one whose objects belong to Argo CD or Flux.
+one whose objects belong to Argo CD or Flux. With --plan it does what a saved plan
+showed: when an object of the hub was changed since, or is rendered otherwise now, it is
+refused with the names of what moved.
 
 Exit codes: 0 the hub runs it and passed; 1 it failed; 2 wrong input; 3 people or
-time are waited for; 4 the gate denies.`,
+time are waited for; 4 the gate denies, or the hub has moved on since its plan was saved.`,
 		Example: `  gauntlet deploy 3f2a9c test2 --key ci
   gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else
+  gauntlet deploy v1.4.0 compute --plan compute.plan
   gauntlet deploy v1.4.0 compute --adopt --drop jupyterhub.debug`,
 		Args:              args("RELEASE", "HUB"),
 		ValidArgsFunction: a.completeDeploy,
@@ -45,6 +48,7 @@ time are waited for; 4 the gate denies.`,
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
 	c.Flags().BoolVar(&o.Adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
+	c.Flags().StringVar(&o.Plan, "plan", "", "do exactly what the plan in this `FILE` showed (gauntlet plan --save), or nothing")
 	c.Flags().StringSliceVar(&o.Drop, "drop", nil, "let go of the value at this `PATH` that somebody gave by hand (may be repeated)")
 	return c
 }

@@ -12,20 +12,24 @@ import (
 )
 
 func (a *app) planCmd() *cobra.Command {
-	return &cobra.Command{
+	save := ""
+	c := &cobra.Command{
 		Use:   "plan RELEASE HUB",
 		Short: "Show what a deploy would change on a hub",
 		Long: `Renders a release for a hub, lets the hub's API server say what it would make of
 it (a server-side dry run), and compares that with what is live. Changes are grouped
 by what they mean for users, the hardest first, with the number of people who are
-connected now. Nothing is changed and no gate is asked. Values of Secrets are never
-shown.
+connected now, of their kernels and Dask clusters. Nothing is changed and no gate is
+asked. Values of Secrets are never shown.
 
-What is planned holds for the moment: what others change meanwhile is not in it.
+What is planned holds for the moment: what others change meanwhile is not in it. With
+--save it is kept in a file, as hashes, and gauntlet deploy --plan does exactly that, or
+refuses when the hub has moved on.
 
 Exit codes: 0 also when nothing would change; 1 the plan failed, as the deploy would;
 2 wrong input.`,
 		Example: `  gauntlet plan 3f2a9c compute
+  gauntlet plan v1.4.0 compute --save compute.plan
   gauntlet plan v1.4.0 compute -o json`,
 		Args:              args("RELEASE", "HUB"),
 		ValidArgsFunction: a.completeDeploy,
@@ -34,17 +38,26 @@ Exit codes: 0 also when nothing would change; 1 the plan failed, as the deploy w
 			if err != nil {
 				return err
 			}
-			p, err := w.Plan(c.Context(), names[0], names[1])
+			p, err := w.Plan(c.Context(), names[0], names[1], save)
 			if err != nil {
 				return err
 			}
 			return a.print(p, func() { drawPlan(a.out, p) })
 		},
 	}
+	c.Flags().StringVar(&save, "save", "", "keep the plan in this `FILE`, for gauntlet deploy --plan")
+	return c
 }
 
 // drawPlan draws what a deploy would change, the hardest for users first.
 func drawPlan(out io.Writer, p *pipeline.Planned) {
+	drawChanges(out, p)
+	if p.Saved != nil {
+		fmt.Fprintf(out, "\nsaved in %s (%s): gauntlet deploy %s %s --plan %s\n", plain(p.Saved.File), p.Saved.Digest.Short(), p.Release.Short(), plain(p.Hub), plain(p.Saved.File))
+	}
+}
+
+func drawChanges(out io.Writer, p *pipeline.Planned) {
 	s := styleOf(out)
 	at := fmt.Sprintf("revision %d now", p.Revision)
 	if p.Revision == 0 {
@@ -87,13 +100,26 @@ func drawPlan(out io.Writer, p *pipeline.Planned) {
 
 // connected says who is connected, or why that is not known.
 func connected(c pipeline.Connected) string {
+	users := fmt.Sprintf("%s with %s running", count(c.Users, "user", "users"), count(c.Servers, "server", "servers"))
 	switch {
 	case c.Problem != "":
-		return "not known: " + c.Problem
+		users = "not known: " + c.Problem
 	case c.Users == 0:
-		return "nobody has a server running"
+		users = "nobody has a server running"
+	case c.KernelsProblem == "":
+		users += fmt.Sprintf(" and %s in them", count(c.Kernels, "kernel", "kernels"))
+	case c.Kernels > 0:
+		users += fmt.Sprintf(" and at least %s in them (%s)", count(c.Kernels, "kernel", "kernels"), c.KernelsProblem)
+	default:
+		users += fmt.Sprintf(", %d of them used in the last ten minutes (kernels are not known: %s)", c.Active, c.KernelsProblem)
 	}
-	return fmt.Sprintf("%s with %s running", count(c.Users, "user", "users"), count(c.Servers, "server", "servers"))
+	switch {
+	case c.DaskProblem != "":
+		return users + "; Dask clusters: not known: " + c.DaskProblem
+	case c.Dask.Clusters > 0:
+		return users + fmt.Sprintf("; %s with %s", count(c.Dask.Clusters, "Dask cluster", "Dask clusters"), count(c.Dask.Workers, "worker", "workers"))
+	}
+	return users + "; no Dask cluster"
 }
 
 func count(n int, one, many string) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gauntlet/internal/deploy"
 	"gauntlet/internal/pipeline"
 	"gauntlet/internal/plan"
 )
@@ -33,8 +34,16 @@ func TestAPlanIsDrawnWithTheHardestForUsersFirst(t *testing.T) {
 		"nothing changes":   {pipeline.Planned{Unchanged: true, Revision: 1}, "\nnothing would change, but a deploy makes a new revision\n"},
 		"it runs already":   {pipeline.Planned{Unchanged: true, Reused: true, Revision: 1, Differs: []string{"Deployment/hub"}}, "left so: Deployment/hub\n"},
 		"nothing installed": {pipeline.Planned{}, "nothing installed yet)\n"},
-		"nobody":            {pipeline.Planned{Revision: 1}, "connected: nobody has a server running\n"},
-		"hub down":          {pipeline.Planned{Revision: 1, Connected: pipeline.Connected{Problem: "no answer in 15s"}}, "connected: not known: no answer in 15s\n"},
+		"nobody":            {pipeline.Planned{Revision: 1}, "connected: nobody has a server running; no Dask cluster\n"},
+		"kernels": {pipeline.Planned{Revision: 1, Connected: pipeline.Connected{Users: 2, Servers: 3, Kernels: 5, Dask: deploy.Dask{Clusters: 1, Workers: 4}}},
+			"connected: 2 users with 3 servers running and 5 kernels in them; 1 Dask cluster with 4 workers\n"},
+		"kernels of some": {pipeline.Planned{Revision: 1, Connected: pipeline.Connected{Users: 2, Servers: 3, Kernels: 1, KernelsProblem: "1 of 3 servers could not be asked"}},
+			"and at least 1 kernel in them (1 of 3 servers could not be asked); no Dask cluster\n"},
+		"kernels unknown": {pipeline.Planned{Revision: 1, Connected: pipeline.Connected{Users: 1, Servers: 1, Active: 1, KernelsProblem: "no right", DaskProblem: "no answer"}},
+			"1 user with 1 server running, 1 of them used in the last ten minutes (kernels are not known: no right); Dask clusters: not known: no answer\n"},
+		"saved": {pipeline.Planned{Unchanged: true, Hub: "compute", Release: digest("release"), Saved: &pipeline.SavedFile{File: "c.plan", Digest: digest("plan")}},
+			"gauntlet deploy " + digest("release").Short() + " compute --plan c.plan\n"},
+		"hub down": {pipeline.Planned{Revision: 1, Connected: pipeline.Connected{Problem: "no answer in 15s"}}, "connected: not known: no answer in 15s; no Dask cluster\n"},
 	} {
 		out.Reset()
 		drawPlan(&out, &tt.p)

@@ -139,6 +139,7 @@ func (a *app) report(ctx context.Context, err error) int {
 	var (
 		pending *pipeline.PendingError
 		denied  *pipeline.DeniedError
+		moved   *pipeline.MovedError
 		usage   *usageError
 		input   *pipeline.InputError
 		asks    *asksError
@@ -150,6 +151,8 @@ func (a *app) report(ctx context.Context, err error) int {
 		return exit.Wait // its reasons are in the verdict already
 	case errors.As(err, &denied):
 		return exit.Denied
+	case errors.As(err, &moved):
+		return a.fail(exit.Denied, err, err.Error())
 	case ctx.Err() != nil:
 		return a.fail(exit.Failed, nil, "interrupted; nothing is lost: run the same command again and it goes on")
 	case errors.As(err, &usage), errors.As(err, &input):

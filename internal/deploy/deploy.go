@@ -28,12 +28,13 @@ type Request struct {
 	Access     release.Digest
 	Release    release.Digest
 
-	Adopt   bool          // take over a Helm release whose newest revision gauntlet did not make
-	Drop    []string      // value paths that such a revision was given and that may go
-	Holder  string        // who holds the lock, for others to read; default user@host
-	Timeout time.Duration // for each hook and for the rollout; default that of Graces
-	Graces  config.Graces // how long causes that may pass are waited for
-	Observe func(Event)   // may be nil; called from one goroutine at a time
+	Adopt   bool                        // take over a Helm release whose newest revision gauntlet did not make
+	Drop    []string                    // value paths that such a revision was given and that may go
+	Before  func(context.Context) error // asked under the lock, before a revision is made; may be nil
+	Holder  string                      // who holds the lock, for others to read; default user@host
+	Timeout time.Duration               // for each hook and for the rollout; default that of Graces
+	Graces  config.Graces               // how long causes that may pass are waited for
+	Observe func(Event)                 // may be nil; called from one goroutine at a time
 }
 
 // An Event is a line of progress.
@@ -160,6 +161,11 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 		}
 	}
 	if !reused {
+		if r.Before != nil {
+			if err := r.Before(ctx); err != nil {
+				return Result{}, err
+			}
+		}
 		if rev, err = apply(ctx, h, w, r, history); err != nil {
 			return Result{}, err
 		}

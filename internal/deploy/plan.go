@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kube"
@@ -22,6 +23,7 @@ type Plan struct {
 	Differs  []string      // objects that somebody changed and that a reused revision leaves so
 	Notes    []string      // what else there is to know; may quote the cluster
 	Blocked  *ForeignError // another tool's revision, which Deploy refuses without Adopt
+	Seen     plan.Input    // what was compared; nothing when it could not be
 }
 
 // Preview says what Deploy would change, and changes nothing. The namespace must
@@ -54,7 +56,7 @@ func Preview(ctx context.Context, r Request) (Plan, error) {
 		missing = missing || o.Live == nil
 	}
 	for _, hook := range seen.Hooks {
-		in.Hooks = append(in.Hooks, plan.Hook{Object: hook.Object, On: hook.On})
+		in.Hooks = append(in.Hooks, plan.Hook{Object: hook.Object, On: hook.On, Manifest: hook.Manifest})
 	}
 	if in.Doors, err = doors(ctx, r.Client, r.Namespace); err != nil {
 		p.Notes = append(p.Notes, fmt.Sprintf("how users come in is judged by the release alone: %v", err))
@@ -62,7 +64,7 @@ func Preview(ctx context.Context, r Request) (Plan, error) {
 	if seen.ClientSide {
 		p.Notes = append(p.Notes, "Helm applies this release client-side: what the new version no longer sets is not shown as removed")
 	}
-	p.Groups = plan.Compare(in)
+	p.Groups, p.Seen = plan.Compare(in), in
 	p.Reused = p.Reused && !missing // what somebody deleted is put back
 	if p.Reused {
 		p.Differs, p.Groups = objectsOf(p.Groups), nil
@@ -103,7 +105,7 @@ func objectsOf(groups []plan.Group) []string {
 	return out
 }
 
-// doors are the Services and Ingresses of a namespace, whoever made them.
+// doors are the Services, Ingresses and HTTPRoutes of a namespace, whoever made them.
 func doors(ctx context.Context, c *kube.Client, namespace string) ([]plan.Object, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
 	defer cancel()
@@ -135,5 +137,15 @@ func doors(ctx context.Context, c *kube.Client, namespace string) ([]plan.Object
 			return nil, err
 		}
 	}
+	routes, _, err := helm.New(c, namespace, nil).Custom(ctx, httpRoute, namespace)
+	if err != nil {
+		return out, fmt.Errorf("list the HTTPRoutes: %w", err)
+	}
+	for i := range routes {
+		out = append(out, routes[i].Object)
+	}
 	return out, nil
 }
+
+// httpRoute is the kind of the Gateway API that leads users to a Service.
+var httpRoute = schema.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}

@@ -101,13 +101,14 @@ type Version struct {
 
 // A Deployment says that a hub was brought to a deployable. Subjects: release and deployable.
 type Deployment struct {
-	Hub      string    `json:"hub"`
-	Tier     string    `json:"tier"`
-	Revision int       `json:"revision"`          // of the Helm release
-	Reused   bool      `json:"reused,omitempty"`  // the hub already ran it: no new revision
-	Dropped  []string  `json:"dropped,omitempty"` // value paths that another tool's revision was given and that were let go
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished"` // by the cluster's API server
+	Hub      string         `json:"hub"`
+	Tier     string         `json:"tier"`
+	Revision int            `json:"revision"`          // of the Helm release
+	Reused   bool           `json:"reused,omitempty"`  // the hub already ran it: no new revision
+	Dropped  []string       `json:"dropped,omitempty"` // value paths that another tool's revision was given and that were let go
+	Started  time.Time      `json:"started"`
+	Finished time.Time      `json:"finished"`       // by the cluster's API server
+	Plan     release.Digest `json:"plan,omitempty"` // of the saved plan that it kept to
 }
 
 // A Hold stops the line until it is lifted: for one release (subject: the release), or

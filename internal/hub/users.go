@@ -32,6 +32,8 @@ type Server struct {
 	Ready   bool   `json:"ready"`
 	Pending string `json:"pending"` // "spawn", "stop" or ""
 	URL     string `json:"url"`     // path on the hub's address
+
+	LastActivity time.Time `json:"last_activity"` // zero: never
 }
 
 // pageSize is how many users are asked for at once; a hub may give fewer.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gauntlet/internal/config"
@@ -18,6 +19,7 @@ import (
 type DeployOptions struct {
 	Adopt bool     // replace what another tool has deployed; without, it is refused
 	Drop  []string // value paths that such a tool gave the hub and that may go
+	Plan  string   // file of a saved plan: do exactly that, or nothing
 }
 
 // A move is one hub on its way to a release that its gate allows.
@@ -30,6 +32,7 @@ type move struct {
 	client   *kube.Client   // of the hub's cluster
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
 	options  DeployOptions
+	exact    *exact // what to keep to, nil for nothing
 }
 
 // Deploy brings one hub to a release, when the gate allows it, and runs the tier's
@@ -47,10 +50,15 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 	if err != nil {
 		return err
 	}
+	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], options: o}
+	if o.Plan != "" {
+		if m.exact, err = readPlan(o.Plan, m.release, hubName); err != nil {
+			return err
+		}
+	}
 	if _, err := judge(in); err != nil {
 		return err
 	}
-	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], options: o}
 	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
 		return err
 	}
@@ -60,7 +68,7 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 	if err := kube.WriteAnchor(ctx, m.client, m.part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
 		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
 	}
-	for _, step := range []func(context.Context, *sight, *move) error{w.standing, w.preflight, w.prepull, w.deployHub} {
+	for _, step := range []func(context.Context, *sight, *move) error{w.standing, w.asPlanned, w.preflight, w.prepull, w.deployHub} {
 		if err := step(ctx, s, m); err != nil {
 			return err
 		}
@@ -92,9 +100,16 @@ func (w *Workspace) standing(ctx context.Context, _ *sight, m *move) error {
 // not record is recorded now.
 func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 	hubName, r := m.hub, m.request()
+	if m.exact != nil {
+		r.Before = func(ctx context.Context) error { return w.asPlanned(ctx, s, m) }
+	}
 	w.tell("deploy", hubName, Started, "", fmt.Sprintf("release %s", r.Release.Short()))
 	r.Graces, r.Observe = w.Platform.Graces, w.watch("deploy", hubName)
 	res, err := deploy.Deploy(ctx, r)
+	var moved *MovedError
+	if errors.As(err, &moved) {
+		return moved
+	}
 	if err != nil {
 		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
 	}
@@ -121,7 +136,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 		},
 		Predicate: evidence.Deployment{
 			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Dropped: res.Dropped,
-			Started: res.Started, Finished: res.Finished,
+			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(),
 		},
 	})
 	if err != nil {

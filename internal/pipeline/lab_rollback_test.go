@@ -86,6 +86,16 @@ hubs:
 // deployed makes a release that differs by a value, and brings the hub to it.
 func deployed(t *testing.T, w *Workspace, name string) release.Digest {
 	t.Helper()
+	s, m := moved(t, w, name)
+	if err := w.deployHub(t.Context(), s, m); err != nil {
+		t.Fatal(err)
+	}
+	return m.release
+}
+
+// moved makes a release that differs by a value, and is about to bring the hub to it.
+func moved(t *testing.T, w *Workspace, name string) (*sight, *move) {
+	t.Helper()
 	ctx := t.Context()
 	chart, err := release.PackChart(map[string][]byte{
 		"Chart.yaml":         []byte("apiVersion: v2\nname: small\nversion: 1.0.0\n"),
@@ -123,12 +133,11 @@ func deployed(t *testing.T, w *Workspace, name string) release.Digest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &move{hub: "only", release: id, tier: config.Tier{Name: h.Tier}, contents: &contents,
-		part: contents.Release.Hubs["only"], client: c, values: values}
-	if err := w.deployHub(ctx, s, m); err != nil {
+	if values, err = w.hubValues(ctx, s, &contents, "only"); err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return s, &move{hub: "only", release: id, tier: config.Tier{Name: h.Tier}, contents: &contents,
+		part: contents.Release.Hubs["only"], client: c, values: values}
 }
 
 func TestLabAHubGoesBackWithoutTheRegistryAndIsRecordedLater(t *testing.T) {

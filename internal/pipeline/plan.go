@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"gauntlet/internal/deploy"
-	"gauntlet/internal/hub"
 	"gauntlet/internal/plan"
 	"gauntlet/internal/release"
 )
@@ -26,18 +24,13 @@ type Planned struct {
 	Connected Connected    `json:"connected"`
 	Groups    []plan.Group `json:"groups"`
 	Notes     []string     `json:"notes,omitempty"`
-}
-
-// Connected is who uses a hub now.
-type Connected struct {
-	Users   int    `json:"users"`   // people whose servers run
-	Servers int    `json:"servers"` // of theirs
-	Problem string `json:"problem,omitempty"`
+	Saved     *SavedFile   `json:"saved,omitempty"`
 }
 
 // Plan says what a deploy of a release would change on a hub. Nothing is changed,
-// recorded or locked, and no gate is asked.
-func (w *Workspace) Plan(ctx context.Context, ref, hubName string) (*Planned, error) {
+// recorded or locked, and no gate is asked. With save it keeps the plan in that file,
+// for a deploy that does exactly this.
+func (w *Workspace) Plan(ctx context.Context, ref, hubName, save string) (*Planned, error) {
 	h, err := w.hub(hubName)
 	if err != nil {
 		return nil, err
@@ -84,6 +77,11 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName string) (*Planned, er
 		out.Groups = []plan.Group{}
 	}
 	out.Notes = append(out.Notes, w.refusals(ctx, m)...)
+	if save != "" {
+		if out.Saved, err = w.save(ctx, s, m, p, save); err != nil {
+			return nil, &StepError{Step: "plan", Hub: hubName, Cause: fmt.Errorf("save it: %w", err)}
+		}
+	}
 	if p.Revision > 0 {
 		out.Connected = w.connected(ctx, hubName)
 	}
@@ -104,34 +102,4 @@ func (w *Workspace) refusals(ctx context.Context, m *move) []string {
 		}
 	}
 	return out
-}
-
-// connected asks a hub who uses it.
-func (w *Workspace) connected(ctx context.Context, hubName string) Connected {
-	h := w.Platform.Hubs[hubName]
-	defer w.waiting("plan", hubName, "asking the hub who is connected")()
-	ctx, cancel := bounded(ctx, stateTimeout)
-	defer cancel()
-	users, err := func() ([]hub.User, error) {
-		c, err := w.clients.get(h.Cluster)
-		if err != nil {
-			return nil, err
-		}
-		token, err := hub.Token(ctx, c, h.Namespace, h.APITokenFrom)
-		if err != nil {
-			return nil, err
-		}
-		return hub.New(h.URL, token).Users(ctx)
-	}()
-	if err != nil {
-		return Connected{Problem: because(ctx, err).Error()}
-	}
-	var n Connected
-	for _, u := range users {
-		if len(u.Servers) > 0 && !strings.HasPrefix(u.Name, hub.ProbePrefix) {
-			n.Users++
-			n.Servers += len(u.Servers)
-		}
-	}
-	return n
 }

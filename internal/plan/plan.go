@@ -27,12 +27,14 @@ type Pair struct {
 type Hook struct {
 	Object string   // "Job/migrate"
 	On     []string // "pre-upgrade", "post-upgrade", …
+
+	Manifest Object // as it is rendered
 }
 
 // Input is what a plan is made of.
 type Input struct {
 	Pairs []Pair
-	Doors []Object // Services and Ingresses that are live in the hub's namespace
+	Doors []Object // Services, Ingresses and HTTPRoutes that are live in the hub's namespace
 	Hooks []Hook   // that the deploy runs, in its order
 }
 
@@ -173,7 +175,7 @@ func (c *comparison) pair(p Pair) {
 	case kind == "ServiceAccount", strings.HasPrefix(text(one, "apiVersion"), "rbac.authorization.k8s.io/"):
 		c.add(Rights, it, changes)
 		return
-	case kind == "Ingress" && it.Action == Removed:
+	case (kind == "Ingress" || kind == "HTTPRoute" || kind == "Gateway") && it.Action == Removed:
 		it.Effect = "the way in for users goes away"
 		c.add(CutOff, it, nil)
 		return

@@ -74,6 +74,7 @@ status: {readyReplicas: 1}
 `
 	nodePort = "{apiVersion: v1, kind: Service, metadata: {name: public}, spec: {type: NodePort, selector: {component: proxy}, ports: [{name: http, port: 80}]}}"
 	inside   = "{apiVersion: v1, kind: Service, metadata: {name: public}, spec: {type: ClusterIP, selector: {component: proxy}, ports: [{name: http, port: 80}]}}"
+	route    = "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: in}, spec: {rules: [{backendRefs: [{name: public, port: 80}]}]}}"
 	ingress  = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: in}, spec: {rules: [{http: {paths: [{backend: {service: {name: public}}}]}}]}}"
 )
 
@@ -110,6 +111,15 @@ func TestWhatAChangeMeans(t *testing.T) {
 			live: proxy, next: strings.Replace(proxy, "blue", "green", 1), doors: []string{inside, ingress},
 			want: `users cut off | changed Deployment/proxy | its pods restart, and users are cut off meanwhile
   containers[chp].env[COLOUR].value: blue → green
+`},
+		"pods behind an HTTPRoute restart": {
+			live: proxy, next: strings.Replace(proxy, "blue", "green", 1), doors: []string{inside, route},
+			want: `users cut off | changed Deployment/proxy | its pods restart, and users are cut off meanwhile
+  containers[chp].env[COLOUR].value: blue → green
+`},
+		"an HTTPRoute goes": {
+			live: route,
+			want: `users cut off | removed HTTPRoute/in | the way in for users goes away
 `},
 		"pods that nobody reaches from outside restart, with their image": {
 			live: proxy, next: strings.Replace(proxy, "hub:6", "hub:7", 1), doors: []string{inside},

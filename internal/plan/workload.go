@@ -17,10 +17,10 @@ func template(o Object) map[string]any {
 }
 
 // doors are how users come in: the Services that are open to the outside, or that an
-// Ingress leads to.
+// Ingress or HTTPRoute leads to.
 type doors struct {
 	services []Object
-	behind   map[string]bool // names of Services behind an Ingress
+	behind   map[string]bool // names of Services behind one of those
 }
 
 // doorsOf finds them among what is live and what is to come.
@@ -35,6 +35,14 @@ func doorsOf(in Input) doors {
 			for _, r := range listAt(o, "spec", "rules") {
 				for _, p := range listAt(r, "http", "paths") {
 					d.lead(at(p, "backend"))
+				}
+			}
+		case "HTTPRoute":
+			for _, r := range listAt(o, "spec", "rules") {
+				for _, b := range listAt(r, "backendRefs") {
+					if kind := at(b, "kind"); kind == nil || kind == "Service" {
+						d.lead(map[string]any{"service": b})
+					}
 				}
 			}
 		}

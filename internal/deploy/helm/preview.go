@@ -32,8 +32,9 @@ type Previewed struct {
 
 // A PreviewedHook is an object of a hook and the events it runs on.
 type PreviewedHook struct {
-	Object string
-	On     []string
+	Object   string
+	On       []string
+	Manifest map[string]any // as it is rendered
 }
 
 // Preview renders what InstallOrUpgrade would apply, tries it as DryRun does, and
@@ -133,8 +134,12 @@ func hooksOf(s session, r *release1.Release, upgrade bool) ([]PreviewedHook, err
 			if err != nil {
 				return nil, fmt.Errorf("hook %s: %w", hook.Path, err)
 			}
-			for _, o := range objects(list) {
-				out = append(out, PreviewedHook{Object: o.String(), On: []string{string(e)}})
+			for i, o := range objects(list) {
+				m, err := content(list[i].Object)
+				if err != nil {
+					return nil, fmt.Errorf("hook %s: %w", hook.Path, err)
+				}
+				out = append(out, PreviewedHook{Object: o.String(), On: []string{string(e)}, Manifest: m})
 			}
 		}
 	}
