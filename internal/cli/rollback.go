@@ -84,7 +84,11 @@ verified); 1 one could not go back, or is back and failed a suite; 2 wrong input
 
 // drawBack says where a hub is that was brought back.
 func drawBack(out io.Writer, b *pipeline.RolledBack) {
-	fmt.Fprintf(out, "%s is back: revision %d runs what revision %d did (release %.12s)\n", plain(b.Hub), b.Revision, b.To, plain(b.Release))
+	of := "taken over, of no release"
+	if b.Release != "" {
+		of = fmt.Sprintf("release %.12s", plain(b.Release))
+	}
+	fmt.Fprintf(out, "%s is back: revision %d runs what revision %d did (%s)\n", plain(b.Hub), b.Revision, b.To, of)
 	switch {
 	case b.Problem != "":
 		fmt.Fprintln(out, plain(b.Problem))

@@ -185,7 +185,7 @@ func settleHistory(h *helm.Helm, r Request, history []helm.Record) ([]helm.Recor
 		return history, nil
 	}
 	newest := history[0]
-	if !ours(newest.Labels, newest.Revision) {
+	if !made(newest) {
 		if adopted(newest.Labels, newest.Revision) && !newest.Pending() {
 			return history, nil
 		}

@@ -20,6 +20,15 @@ func adopted(labels map[string]string, revision int) bool {
 	return labels[labelAdopted] == strconv.Itoa(revision)
 }
 
+// known says whether gauntlet made a revision or somebody took it over.
+func known(r helm.Record) bool {
+	return ours(r.Labels, r.Revision) || adopted(r.Labels, r.Revision)
+}
+
+// made says whether gauntlet made a revision, also one that went back to what was taken
+// over and so is of no release.
+func made(r helm.Record) bool { return r.Labels[labelRevision] == strconv.Itoa(r.Revision) }
+
 // A LostError says that a hub runs with values that somebody gave by hand and that the
 // new release does not have: they would silently be gone.
 type LostError struct {

@@ -39,7 +39,8 @@ func byHand(t *testing.T, r Request, values release.Values) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &waits{ctx: t.Context(), client: r.Client}
+	w := newWaits(t.Context(), r.Client, r)
+	defer w.close()
 	if _, err := h.InstallOrUpgrade(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: v, Timeout: r.Timeout, Waits: w}, past); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +136,21 @@ func TestLabAHubOfPlainHelmIsTakenOverAndItsValuesAreNotLost(t *testing.T) {
 	if got := history(t, r); got != "2 deployed, 1 superseded" {
 		t.Errorf("%s", got)
 	}
+	t.Run("and a rollback leads back to it", func(t *testing.T) {
+		q := RollbackRequest{Client: c, Namespace: ns, ReleaseName: r.ReleaseName, Reason: "blank plots"}
+		for range 2 { // again it changes nothing
+			b, err := Rollback(t.Context(), q)
+			if err != nil || b.Revision != 3 || b.From != 2 || b.To != 1 || b.Deployable != "" || b.Release != "" {
+				t.Fatalf("%+v, %v", b, err)
+			}
+		}
+		if s := State(t.Context(), c, ns, r.ReleaseName); !s.Adopted || s.Revision != 3 || s.Deployable != "" {
+			t.Errorf("%+v", s)
+		}
+		if res, err := Deploy(t.Context(), r); err != nil || res.Revision != 4 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	})
 	t.Run("and plain helm still goes back", func(t *testing.T) {
 		if program := os.Getenv(helm3Env); program != "" {
 			if out := helm3(t, program, "--kube-context", c.Context, "-n", ns, "history", r.ReleaseName); !strings.Contains(out, "gauntlet release") {
@@ -147,12 +163,14 @@ func TestLabAHubOfPlainHelmIsTakenOverAndItsValuesAreNotLost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Rollback(helm.Rollback{Name: r.ReleaseName, To: past[1], Timeout: r.Timeout, Waits: &waits{ctx: t.Context(), client: c}}); err != nil {
+			w := newWaits(t.Context(), c, r)
+			defer w.close()
+			if _, err := h.Rollback(helm.Rollback{Name: r.ReleaseName, To: past[3], Timeout: r.Timeout, Waits: w}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		// What it made is not what was taken over, whatever labels it copied.
-		if s := State(t.Context(), c, ns, r.ReleaseName); !s.Foreign || s.Adopted || s.Revision != 3 {
+		if s := State(t.Context(), c, ns, r.ReleaseName); !s.Foreign || s.Adopted || s.Revision != 5 {
 			t.Errorf("%+v", s)
 		}
 		if _, err := Deploy(t.Context(), r); !errors.As(err, &foreign) {

@@ -136,7 +136,12 @@ func goBack(ctx context.Context, h *helm.Helm, w *waits, r Request, history []he
 		Timeout:     r.Timeout, Waits: w,
 	}
 	for _, l := range []string{labelDeployable, labelAccess, labelRelease} {
-		b.Labels[l] = way.target.Labels[l]
+		if v := way.target.Labels[l]; v != "" && ours(way.target.Labels, way.target.Revision) {
+			b.Labels[l] = v
+		}
+	}
+	if adopted(way.target.Labels, way.target.Revision) {
+		b.Labels[labelAdopted] = strconv.Itoa(next) // of no release, but taken over as before
 	}
 	r.tell(Event{Step: "apply", Message: fmt.Sprintf("revision %d of Helm release %s goes back from revision %d to %d", next, r.ReleaseName, way.from, way.to)})
 	return unstopped(ctx, r, next, func() (helm.Record, error) { return h.Rollback(b) })
@@ -150,8 +155,8 @@ type back struct {
 }
 
 // wayBack finds where a hub goes back to, in a history (newest first) without a pending
-// revision. Only what gauntlet made and what ran is a target: it was deployed or has
-// been superseded since. A history whose newest revision is a way back already leads to
+// revision. Only what gauntlet made or somebody took over, and what ran, is a target: it
+// was deployed or has been superseded since. A history whose newest revision is a way back already leads to
 // the same place again.
 func wayBack(history []helm.Record, to int) (back, error) {
 	if len(history) == 0 || history[0].Status == helm.Uninstalled {
@@ -185,7 +190,7 @@ func wayBack(history []helm.Record, to int) (back, error) {
 	if w.to != 0 {
 		return back{}, fmt.Errorf("the history of Helm holds no revision %d%s", w.to, choices(history))
 	}
-	return back{}, errors.New("the history of Helm holds no earlier revision that gauntlet made, that ran and that differs from what the hub has now")
+	return back{}, errors.New("the history of Helm holds no earlier revision that gauntlet made or took over, that ran and that differs from what the hub has now")
 }
 
 // left is what a revision was of: labels of deployable and release, "" when it was not
@@ -202,8 +207,8 @@ func left(history []helm.Record, revision int) (deployable, release string) {
 // noTarget says why nobody goes back to a revision, "" when one may.
 func noTarget(r helm.Record) string {
 	switch {
-	case !ours(r.Labels, r.Revision):
-		return "was not made by gauntlet"
+	case !known(r):
+		return "was not made by gauntlet, and nobody took it over"
 	case r.Status != helm.Deployed && r.Status != helm.Superseded:
 		return fmt.Sprintf("never ran: it is %s", r.Status)
 	}
@@ -221,7 +226,11 @@ func choices(history []helm.Record) string {
 	var can []string
 	for _, r := range history {
 		if noTarget(r) == "" {
-			can = append(can, fmt.Sprintf("%d (release %.12s)", r.Revision, r.Labels[labelRelease]))
+			of := fmt.Sprintf("release %.12s", r.Labels[labelRelease])
+			if !ours(r.Labels, r.Revision) {
+				of = "taken over"
+			}
+			can = append(can, fmt.Sprintf("%d (%s)", r.Revision, of))
 		}
 	}
 	if len(can) == 0 {
@@ -253,7 +262,7 @@ func rollbackLabel(revision, from, to int) string {
 func rollbackOf(r helm.Record) (from, to int, ok bool) {
 	var rev int
 	_, err := fmt.Sscanf(r.Labels[labelRollback], "%d-from-%d-to-%d", &rev, &from, &to)
-	return from, to, err == nil && rev == r.Revision && ours(r.Labels, r.Revision)
+	return from, to, err == nil && rev == r.Revision && known(r)
 }
 
 // backDescription is what `helm history` shows: what the target says, and why the hub

@@ -76,7 +76,7 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 		return nil, &StepError{Step: "rollback", Hub: hubName, Cause: err}
 	}
 	kill.At("rollback:unrecorded")
-	state, text := Passed, fmt.Sprintf("revision %d runs what revision %d did (release %.12s)", res.Revision, res.To, res.Release)
+	state, text := Passed, fmt.Sprintf("revision %d runs what revision %d did (%s)", res.Revision, res.To, ofRelease(res))
 	if res.Reused {
 		state = Reused
 	}
@@ -95,6 +95,14 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 	}
 	out.Recorded = true
 	return out, w.verifyRollback(ctx, s, out, contents)
+}
+
+// ofRelease says what a hub went back to.
+func ofRelease(r deploy.RollbackResult) string {
+	if r.Release == "" {
+		return "taken over, of no release"
+	}
+	return fmt.Sprintf("release %.12s", r.Release)
 }
 
 // lookSoon reads the ledger, unless that takes too long. One that could not be read
@@ -116,6 +124,9 @@ func (w *Workspace) lookSoon(ctx context.Context, hubName string) (*sight, error
 func (w *Workspace) recordRollback(ctx context.Context, s *sight, b *RolledBack, reason string) (*release.Contents, error) {
 	ctx, cancel := bounded(ctx, recordPatience)
 	defer cancel()
+	if b.Deployable == "" {
+		return nil, because(ctx, w.recordReturn(ctx, s, b, reason))
+	}
 	contents, err := w.labelled(ctx, s, b)
 	if err != nil {
 		return nil, because(ctx, err)
@@ -144,6 +155,27 @@ func (w *Workspace) recordRollback(ctx context.Context, s *sight, b *RolledBack,
 	return contents, because(ctx, err)
 }
 
+// recordReturn says that the hub went back to what was taken over there, of no release.
+func (w *Workspace) recordReturn(ctx context.Context, s *sight, b *RolledBack, reason string) error {
+	for _, r := range s.view.Records {
+		if _, ok := s.deployed(r); !ok || r.Type != evidence.RollbackType {
+			continue
+		}
+		if d, err := evidence.Decode[evidence.Rollback](r); err == nil && d.Hub == b.Hub && d.Revision == b.Revision && d.From == b.From && d.To == b.To {
+			return nil
+		}
+	}
+	return w.record(ctx, s, ledger.Statement{
+		Type:     evidence.RollbackType,
+		Subjects: []evidence.Subject{{Kind: evidence.Policy, Digest: s.digest}},
+		Predicate: evidence.Rollback{
+			Hub: b.Hub, Tier: w.Platform.Hubs[b.Hub].Tier, From: b.From, To: b.To, Revision: b.Revision,
+			Reason: reason, Started: b.Started, Finished: b.Finished,
+			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable,
+		},
+	})
+}
+
 // labelled is the release that the labels of the hub's revision name.
 func (w *Workspace) labelled(ctx context.Context, s *sight, b *RolledBack) (*release.Contents, error) {
 	for _, id := range s.made() {
@@ -165,6 +197,10 @@ func (w *Workspace) labelled(ctx context.Context, s *sight, b *RolledBack) (*rel
 // verifyRollback runs the tier's suites on the hub. That a suite failed is its error;
 // that none could run is the rollback's problem.
 func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack, contents *release.Contents) error {
+	if contents == nil {
+		b.Problem = "not verified: it runs what was taken over, of no release whose suites could run"
+		return nil
+	}
 	h := w.Platform.Hubs[b.Hub]
 	err := w.elsewhere(b.Hub, contents)
 	tier, terr := s.tier(h.Tier)
