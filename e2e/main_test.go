@@ -21,6 +21,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(plainHelmEnv); spec != "" {
+		os.Exit(plainHelmMain(spec))
+	}
 	why, err := prepare()
 	switch {
 	case err != nil:
@@ -83,6 +86,7 @@ func TestEndToEnd(t *testing.T) {
 			"kills":                 kills,
 			"writers and tampering": tampering,
 			"drills":                drills,
+			"unstick":               unsticks,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

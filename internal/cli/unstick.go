@@ -94,12 +94,15 @@ func drawSticking(out io.Writer, st *pipeline.Sticking) {
 		for _, w := range st.Ways {
 			fmt.Fprintf(out, "  %s\n      %s\n", s.bold(plain(w.Command)), plain(w.Does))
 		}
-		if why := deploy.NoGoingOn(h); h.Helm == 4 && h.Pending() && !h.Gauntlet {
+		if why := deploy.NoGoingOn(h); h.Helm == 4 && h.Hook != nil && h.Pending() && !h.Gauntlet {
 			fmt.Fprintf(out, "  %s\n", s.dim(why))
 		}
 	}
 	if d := st.Done; d != nil {
 		drawDone(out, st.Hub, d)
+	}
+	for _, n := range st.Next {
+		fmt.Fprintf(out, "next: %s\n", plain(n))
 	}
 }
 
@@ -157,12 +160,12 @@ func drawDone(out io.Writer, hub string, d *deploy.Unstuck) {
 		}
 	}
 	r := d.Runs
-	if r.Up {
+	switch {
+	case r.Revision == 0:
+		fmt.Fprintf(out, "%s %s: %s\n", s.yellow("!"), plain(hub), plain(r.Why))
+	case r.Up:
 		fmt.Fprintf(out, "%s %s runs revision %d, and all its workloads are up\n", s.green("✓"), plain(hub), r.Revision)
-	} else {
+	default:
 		fmt.Fprintf(out, "%s %s: revision %d is deployed: %s\n", s.red("✗"), plain(hub), r.Revision, plain(r.Why))
-	}
-	if d.Hang != nil && !d.Hang.Gauntlet {
-		fmt.Fprintf(out, "next: gauntlet deploy RELEASE %s --adopt\n", plain(hub))
 	}
 }

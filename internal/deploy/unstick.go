@@ -44,16 +44,6 @@ type Unstuck struct {
 	Runs    Afterwards `json:"runs"`
 }
 
-// Afterwards is what a hub runs after it was unstuck.
-type Afterwards struct {
-	Revision int    `json:"revision"` // the newest that is deployed; 0: none
-	Newest   int    `json:"newest"`   // revision of the history
-	Status   string `json:"status"`   // of the newest
-	Gauntlet bool   `json:"gauntlet"` // gauntlet made the deployed one
-	Up       bool   `json:"up"`       // all its workloads are
-	Why      string `json:"why,omitempty"`
-}
-
 // Hanging says whether the newest revision of a Helm release hangs, and why: nil when
 // it does not. Nothing is changed.
 func Hanging(ctx context.Context, c *kube.Client, namespace, releaseName string) (*Hang, error) {
@@ -123,7 +113,9 @@ func (u *unstick) end(ctx context.Context, hang *Hang) (string, error) {
 			return "", errors.New(why)
 		}
 	}
-	if hang.Hook.stoppable() && !hang.Gauntlet {
+	switch {
+	case hang.Gauntlet: // under the lock no run of it is alive
+	case hang.Hook.stoppable():
 		if err := u.release(ctx, hang.Hook.object); err != nil {
 			return "", err
 		}
@@ -133,6 +125,11 @@ func (u *unstick) end(ctx context.Context, hang *Hang) (string, error) {
 		}
 		if u.goOn {
 			return "", fmt.Errorf("no helm goes on with revision %d: end it, without --go-on", hang.Revision)
+		}
+	default:
+		ended, err := u.still(ctx, hang)
+		if err != nil || ended {
+			return EndedItself, err
 		}
 	}
 	history, err := u.helm.History(u.ReleaseName)
@@ -148,6 +145,30 @@ func (u *unstick) end(ctx context.Context, hang *Hang) (string, error) {
 	}
 	u.tell(Event{Step: "unstick", Message: fmt.Sprintf("revision %d is marked failed", hang.Revision)})
 	return EndedMarked, nil
+}
+
+// still looks whether a helm is at work that nothing could make end: one that writes is
+// not stuck. It says whether the revision has ended meanwhile.
+func (u *unstick) still(ctx context.Context, hang *Hang) (bool, error) {
+	u.tell(Event{Step: "unstick", Message: fmt.Sprintf("looking for %s whether a helm is at work", noticing)})
+	for end := time.Now().Add(noticing); time.Now().Before(end); {
+		records, err := readRecords(ctx, u.client, u.Namespace, u.ReleaseName)
+		if err != nil {
+			return false, fmt.Errorf("read the records of Helm release %s/%s: %w", u.Namespace, u.ReleaseName, err)
+		}
+		for _, r := range records {
+			switch n := revisionOf(r); {
+			case n > hang.Revision, n == hang.Revision && !(helm.Record{Status: r.Labels["status"]}).Pending():
+				return true, nil
+			case n == hang.Revision && r.ResourceVersion != hang.version:
+				return false, fmt.Errorf("revision %d does not hang: a helm is at work and has just written its record; look again if it does not end", hang.Revision)
+			}
+		}
+		if err := kube.Sleep(ctx, time.Second); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // NoGoingOn says why the helm that hangs cannot be let go on, "" when it can.
@@ -326,79 +347,4 @@ func (u *unstick) sweep(ctx context.Context, revision int) ([]string, error) {
 		}
 	}
 	return removed, nil
-}
-
-// upTime is how long the workloads of what the hub runs may take to be up.
-const upTime = 30 * time.Second
-
-// runs says what the hub runs, and whether it is up.
-func (u *unstick) runs(ctx context.Context) (Afterwards, error) {
-	history, err := u.helm.History(u.ReleaseName)
-	if err != nil || len(history) == 0 {
-		return Afterwards{Why: "there is no such Helm release"}, err
-	}
-	out := Afterwards{Newest: history[0].Revision, Status: history[0].Status}
-	i := slices.IndexFunc(history, func(r helm.Record) bool { return r.Status == helm.Deployed })
-	if i < 0 {
-		out.Why = "no revision is deployed"
-		return out, nil
-	}
-	out.Revision, out.Gauntlet = history[i].Revision, ours(history[i].Labels, history[i].Revision)
-	workloads, err := u.helm.Workloads(history[i])
-	if err != nil {
-		return out, err
-	}
-	view, err := u.client.View(ctx, u.Namespace)
-	if err != nil {
-		return out, err
-	}
-	defer view.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, upTime, errLate)
-	defer cancel()
-	for {
-		if out.Why = notUp(view.Snapshot(), workloads); out.Why == "" {
-			out.Up = true
-			return out, nil
-		}
-		select {
-		case <-view.Changed():
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errLate) {
-				return out, nil
-			}
-			return out, context.Cause(ctx)
-		}
-	}
-}
-
-// notUp says which workload is not up, and how far it is; "" when all are.
-func notUp(snap *kube.Snapshot, workloads []helm.Object) string {
-	var why []string
-	for _, o := range workloads {
-		done, text := false, "does not exist"
-		switch o.Kind {
-		case "Deployment":
-			for _, d := range snap.Deployments {
-				if d.Name == o.Name {
-					done, text = deploymentStatus(d)
-				}
-			}
-		case "StatefulSet":
-			for _, s := range snap.StatefulSets {
-				if s.Name == o.Name {
-					done, text = statefulSetStatus(s)
-				}
-			}
-		case "DaemonSet":
-			for _, d := range snap.DaemonSets {
-				if d.Name == o.Name {
-					done, text = daemonSetStatus(d)
-				}
-			}
-		}
-		if !done {
-			why = append(why, o.String()+": "+text)
-		}
-	}
-	return strings.Join(why, "; ")
 }

@@ -14,6 +14,7 @@ type Sticking struct {
 	Alive string          `json:"alive,omitempty"` // what speaks for and against a helm that is still at work
 	Ways  []Way           `json:"ways"`
 	Done  *deploy.Unstuck `json:"done,omitempty"` // set when Unstick did something
+	Next  []string        `json:"next,omitempty"` // commands for afterwards
 }
 
 // A Way is one way out.
@@ -76,8 +77,9 @@ func (w *Workspace) Unstick(ctx context.Context, hubName string, goOn bool) (*St
 	}
 	out := sticking(hubName, done.Hang)
 	out.Ways = []Way{}
-	out.Done = &done
-	if !done.Runs.Up {
+	out.Done, out.Next = &done, w.afterwards(hubName, &done)
+	neverUp := done.Runs.Revision == 0 && done.Hang != nil && done.Hang.Status == "pending-install"
+	if done.Hang != nil && !done.Runs.Up && !neverUp {
 		err = &StepError{Step: "unstick", Hub: hubName, Cause: fmt.Errorf("it hangs no more, and what it runs is not up: %s", done.Runs.Why)}
 		w.tell("unstick", hubName, Failed, "", done.Runs.Why)
 		return out, err
@@ -85,6 +87,30 @@ func (w *Workspace) Unstick(ctx context.Context, hubName string, goOn bool) (*St
 	w.tell("unstick", hubName, Passed, "", fmt.Sprintf("revision %d runs", done.Runs.Revision))
 	return out, nil
 }
+
+// afterwards are the commands that follow: what was half applied goes back, and what
+// gauntlet did not make is replaced.
+func (w *Workspace) afterwards(hubName string, done *deploy.Unstuck) []string {
+	h, hang := w.Platform.Hubs[hubName], done.Hang
+	if hang == nil {
+		return nil
+	}
+	var next []string
+	if !hang.Unapplied && done.Runs.Status != helmDeployed && done.Runs.Revision > 0 {
+		back := fmt.Sprintf("helm --kube-context %s -n %s rollback %s %d", h.Cluster, h.Namespace, h.Release, done.Runs.Revision)
+		if done.Runs.Gauntlet {
+			back = fmt.Sprintf("gauntlet rollback %s --to %d --reason \"…\"", hubName, done.Runs.Revision)
+		}
+		next = append(next, back)
+	}
+	if hang.Gauntlet {
+		return append(next, "gauntlet deploy RELEASE "+hubName)
+	}
+	return append(next, "gauntlet deploy RELEASE "+hubName+" --adopt")
+}
+
+// helmDeployed is Helm's word for a revision that has come to its end.
+const helmDeployed = "deployed"
 
 func sticking(hubName string, hang *deploy.Hang) *Sticking {
 	s := &Sticking{Hub: hubName, Hang: hang, Ways: []Way{}}
