@@ -64,3 +64,43 @@ func (a *app) completeTiers(*cobra.Command, []string, string) ([]string, cobra.S
 	}
 	return slices.Sorted(maps.Keys(tiers)), cobra.ShellCompDirectiveNoFileComp
 }
+
+func (a *app) completeHubs(_ *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if w, ok := a.quiet(); ok && len(got) == 0 {
+		return slices.Sorted(maps.Keys(w.Platform.Hubs)), cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeHubsOrTiers proposes what a rollback takes.
+func (a *app) completeHubsOrTiers(c *cobra.Command, got []string, typed string) ([]string, cobra.ShellCompDirective) {
+	hubs, _ := a.completeHubs(c, got, typed)
+	if len(got) == 0 {
+		tiers, _ := a.completeTiers(c, got, typed)
+		hubs = append(hubs, tiers...)
+	}
+	return hubs, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeLifts proposes what --lift takes: the holds, or the overrides, that stand.
+func (a *app) completeLifts(overrides bool) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var ids []string
+		if w, ok := a.quiet(); ok {
+			ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
+			defer cancel()
+			os, hs, _ := w.Standing(ctx)
+			for _, o := range os {
+				if overrides {
+					ids = append(ids, o.ID.Short()+"\t"+plain("release "+o.Release.Short()+" for "+o.Tier+" by "+o.Who))
+				}
+			}
+			for _, h := range hs {
+				if !overrides {
+					ids = append(ids, h.ID.Short()+"\t"+plain(h.Of()+" by "+h.Who))
+				}
+			}
+		}
+		return append(ids, "all"), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -17,6 +17,9 @@ hub at all when none is named; or the named release enters no further hub. What 
 goes on running, and a rollback needs no lift. Board members and deployers may hold;
 who set a hold lifts it, or any board member.
 
+A rollback holds back what it left, in that tier. It is lifted like a hold, by its id
+alone: somebody has looked at it. gauntlet status lists all that stands.
+
 Exit codes: 0 it is recorded; 1 it could not be; 2 wrong input.`,
 		Example: `  gauntlet hold --key ada --reason "storage moves tonight"
   gauntlet hold --key ci --hub compute --reason "a workshop runs until Friday"
@@ -58,6 +61,9 @@ Exit codes: 0 it is recorded; 1 it could not be; 2 wrong input.`,
 	c.Flags().StringVar(&of.Release, "release", "", "stop this release alone")
 	c.Flags().StringVar(&reason, "reason", "", "what is waited for")
 	c.Flags().StringVar(&lift, "lift", "", "lift the hold with this `ID`, or all that you may")
+	_ = c.RegisterFlagCompletionFunc("hub", a.completeHubs)
 	_ = c.RegisterFlagCompletionFunc("tier", a.completeTiers)
+	_ = c.RegisterFlagCompletionFunc("release", a.completeReleases)
+	_ = c.RegisterFlagCompletionFunc("lift", a.completeLifts(false))
 	return c
 }

@@ -76,6 +76,7 @@ be; 2 wrong input.`,
 	c.Flags().StringVar(&reason, "reason", "", "why the rules are not kept")
 	c.Flags().StringVar(&expires, "expires", "", "how long it lasts, such as 4h, 7d at most")
 	c.Flags().StringVar(&lift, "lift", "", "lift the override with this `ID`, or all")
+	_ = c.RegisterFlagCompletionFunc("lift", a.completeLifts(true))
 	return c
 }
 

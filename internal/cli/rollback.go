@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,14 +33,8 @@ verified); 1 one could not go back, or is back and failed a suite; 2 wrong input
 		Example: `  gauntlet rollback compute --key ci --reason "users cannot start servers"
   gauntlet rollback compute --key ada --to 12 --reason "back to before the new chart"
   gauntlet rollback production --key ci --reason "plots are blank everywhere"`,
-		Args: args("HUB|TIER"),
-		ValidArgsFunction: func(_ *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if w, ok := a.quiet(); ok && len(got) == 0 {
-				tiers, _ := a.completeTiers(nil, nil, "")
-				return append(slices.Sorted(maps.Keys(w.Platform.Hubs)), tiers...), cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              args("HUB|TIER"),
+		ValidArgsFunction: a.completeHubsOrTiers,
 		RunE: func(c *cobra.Command, names []string) error {
 			if reason == "" {
 				return usagef("say why: --reason \"…\"")

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,13 +38,8 @@ is not up; 2 wrong input; 3 something hangs, and --yes is waited for.`,
 		Example: `  gauntlet unstick compute
   gauntlet unstick compute --yes
   gauntlet unstick compute --go-on --yes     Helm 3 only`,
-		Args: args("HUB"),
-		ValidArgsFunction: func(_ *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if w, ok := a.quiet(); ok && len(got) == 0 {
-				return slices.Sorted(maps.Keys(w.Platform.Hubs)), cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              args("HUB"),
+		ValidArgsFunction: a.completeHubs,
 		RunE: func(c *cobra.Command, names []string) error {
 			if goOn && !yes {
 				return usagef("--go-on is how to do it: add --yes")

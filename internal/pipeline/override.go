@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,8 +90,8 @@ func (w *Workspace) LiftOverride(ctx context.Context, ref string) (string, error
 		return "", err
 	}
 	var lifts []gate.Override
-	for _, o := range gate.Overrides(gate.Input{Policy: s.policy, PolicyDigest: s.digest, Evidence: s.view.Records, Now: w.opts.Now()}) {
-		if o.Stands && (ref == "all" || hasPrefix(o.ID, ref)) {
+	for _, o := range w.overrides(s) {
+		if ref == "all" || hasPrefix(o.ID, ref) {
 			lifts = append(lifts, o)
 		}
 	}
@@ -112,6 +113,21 @@ func (w *Workspace) LiftOverride(ctx context.Context, ref string) (string, error
 		text = append(text, fmt.Sprintf("%s (release %s for %s, by %s)", o.ID.Short(), o.Release.Short(), o.Tier, o.Who))
 	}
 	return fmt.Sprintf("%s lifts the override %s; what came in under it stays", said.name, strings.Join(text, ", ")), nil
+}
+
+// overrides are those that stand.
+func (w *Workspace) overrides(s *sight) []gate.Override {
+	all := gate.Overrides(gate.Input{Policy: s.policy, PolicyDigest: s.digest, Evidence: s.view.Records, Now: w.opts.Now()})
+	return slices.DeleteFunc(all, func(o gate.Override) bool { return !o.Stands })
+}
+
+// Standing are the overrides and holds that stand, for completion.
+func (w *Workspace) Standing(ctx context.Context) ([]gate.Override, []gate.Hold, error) {
+	s, err := w.look(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.overrides(s), gate.Standing(s.policy, s.view.Records), nil
 }
 
 // others are the releases, beside its own, that a gate looks at.
