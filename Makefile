@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GAUNTLET := bin/gauntlet
+HELM3    := bin/helm3
 LAB := bin/lab
 
 .PHONY: help build demo drills test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean FORCE
@@ -43,7 +44,11 @@ vet: ## go vet and gofmt
 test-unit: vet ## unit tests and command line scripts
 	go test ./cmd/... ./internal/... ./lab/...
 
-test-e2e: $(LAB) $(GAUNTLET) ## end-to-end on the lab
+$(HELM3):
+	@echo "==> compiling Helm 3, which a hub of the tests was deployed with (about 2 min, once)"
+	@go build -C e2e/tools -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
+
+test-e2e: $(LAB) $(GAUNTLET) $(HELM3) ## end-to-end on the lab
 	go test -count=1 -timeout 60m -parallel 3 -v ./e2e/...
 
 drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json

@@ -87,6 +87,7 @@ func TestEndToEnd(t *testing.T) {
 			"writers and tampering": tampering,
 			"drills":                drills,
 			"unstick":               unsticks,
+			"taking over":           adopts,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
