@@ -27,8 +27,9 @@ Hooks that were left at work (pods that go on pulling an image) are removed, and
 hub runs is looked at. All of it is under gauntlet's lock, which helm ignores: whether a
 helm is alive cannot be known, so look for it (a terminal, a CI job) before.
 
-With --go-on a Helm 3 that is alive goes on without its hook instead: what the hook was to
-make sure of is then not so. Helm 4 cannot.
+With --go-on a helm that is alive goes on instead: the nodes that hold the hook's DaemonSet
+are left out of it, when it is ready on others. When it is ready on none, Helm 3 alone can
+go on, without its hook: what that was to make sure of is then not so.
 
 It needs no key and no registry: the rights on the cluster decide who may. The ledger gets
 no record, since no release came or went; Helm's history says what was done.
@@ -37,7 +38,7 @@ Exit codes: 0 nothing hangs, or it does no more and the hub is up; 1 it failed, 
 is not up; 2 wrong input; 3 something hangs, and --yes is waited for.`,
 		Example: `  gauntlet unstick compute
   gauntlet unstick compute --yes
-  gauntlet unstick compute --go-on --yes     Helm 3 only`,
+  gauntlet unstick compute --go-on --yes`,
 		Args:              args("HUB"),
 		ValidArgsFunction: a.completeHubs,
 		RunE: func(c *cobra.Command, names []string) error {
@@ -66,7 +67,7 @@ is not up; 2 wrong input; 3 something hangs, and --yes is waited for.`,
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
-	c.Flags().BoolVar(&goOn, "go-on", false, "let Helm 3 go on without its hook, instead of ending it")
+	c.Flags().BoolVar(&goOn, "go-on", false, "let a helm that is alive go on, instead of ending it")
 	return c
 }
 
@@ -87,7 +88,7 @@ func drawSticking(out io.Writer, st *pipeline.Sticking) {
 		for _, w := range st.Ways {
 			fmt.Fprintf(out, "  %s\n      %s\n", s.bold(plain(w.Command)), plain(w.Does))
 		}
-		if why := deploy.NoGoingOn(h); h.Helm == 4 && h.Hook != nil && h.Pending() && !h.Gauntlet {
+		if _, why := deploy.WayOn(h); why != "" && h.Helm == 4 && h.Hook != nil && h.Pending() && !h.Gauntlet {
 			fmt.Fprintf(out, "  %s\n", s.dim(why))
 		}
 	}

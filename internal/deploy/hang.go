@@ -31,6 +31,7 @@ type Hang struct {
 	Unapplied bool         `json:"unapplied"` // nothing of the revision has been applied: its hooks come before
 	Causes    []kube.Cause `json:"causes"`
 	Nodes     []HeldNode   `json:"nodes"`     // that hold a DaemonSet of a hook
+	Ready     int          `json:"ready"`     // nodes where such a DaemonSet is ready
 	Leftovers []string     `json:"leftovers"` // hooks that are there and were not meant to stay
 
 	version string // resource version of the record
@@ -55,6 +56,8 @@ type HeldNode struct {
 	Node string `json:"node"`
 	Pod  string `json:"pod"`
 	Why  string `json:"why"` // one line; quotes the cluster, so untrusted
+
+	daemonSet helm.Object
 }
 
 // Pending says that Helm has not noted the revision's end.
@@ -201,8 +204,11 @@ func (h *Hang) read(snap *kube.Snapshot, objects []helm.Object) {
 		}
 		for _, p := range podsOf(snap, o) {
 			cause := snap.PodCause(p)
+			if o.Kind == "DaemonSet" && up(p) {
+				h.Ready++
+			}
 			if o.Kind == "DaemonSet" && !up(p) {
-				held := HeldNode{Node: nodeOf(p), Pod: p.Name, Why: "it is on its way"}
+				held := HeldNode{Node: nodeOf(p), Pod: p.Name, Why: "it is on its way", daemonSet: o}
 				if cause != nil {
 					held.Why = cause.Message
 				}
@@ -271,6 +277,9 @@ func up(p *corev1.Pod) bool {
 	})
 }
 
+// noNode stands for the node of a pod that names none.
+const noNode = "no node"
+
 // nodeOf is the node of a pod, or the one that a DaemonSet's pod is for and that does
 // not take it.
 func nodeOf(p *corev1.Pod) string {
@@ -283,5 +292,5 @@ func nodeOf(p *corev1.Pod) string {
 			}
 		}
 	}
-	return cmp.Or(p.Spec.NodeName, "no node")
+	return cmp.Or(p.Spec.NodeName, noNode)
 }

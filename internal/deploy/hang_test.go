@@ -78,28 +78,62 @@ func TestAHangNamesTheCauseAndTheNodesThatHoldItsHook(t *testing.T) {
 	if d := cmp.Diff([]string{"n2 p2", "n3 p3", "n4 p4", "n5 p5"}, nodes); d != "" {
 		t.Error(d)
 	}
+	if h.Ready != 1 {
+		t.Errorf("%d nodes are ready, want 1", h.Ready)
+	}
 	if h.Nodes[3].Why != "it is on its way" || !strings.Contains(h.Nodes[2].Why, "pod limit reached") {
 		t.Errorf("%+v", h.Nodes)
 	}
 }
 
-func TestOnlyHelm3GoesOnWithoutItsHook(t *testing.T) {
+func TestHowAHelmCanGoOn(t *testing.T) {
 	job := &HangingHook{object: helm.Object{Kind: "Job", Name: "awaiter"}}
+	held := []HeldNode{{Node: "n1"}}
 	for name, tt := range map[string]struct {
 		hang Hang
-		can  bool
+		way  string
 	}{
-		"Helm 3":             {Hang{Status: "pending-upgrade", Helm: 3, Hook: job}, true},
-		"Helm 4":             {Hang{Status: "pending-upgrade", Helm: 4, Hook: job}, false},
-		"gauntlet":           {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Gauntlet: true}, false},
-		"in the rollout":     {Hang{Status: "pending-upgrade", Helm: 3}, false},
-		"a Pod as hook":      {Hang{Status: "pending-upgrade", Helm: 3, Hook: &HangingHook{object: helm.Object{Kind: "Pod"}}}, false},
-		"ended":              {Hang{Status: "failed", Helm: 3}, false},
-		"a rollback, Helm 3": {Hang{Status: "pending-rollback", Helm: 3, Hook: job}, true},
+		"Helm 3":                      {Hang{Status: "pending-upgrade", Helm: 3, Hook: job}, WithoutHook},
+		"Helm 4":                      {Hang{Status: "pending-upgrade", Helm: 4, Hook: job}, ""},
+		"Helm 4, some nodes are done": {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Nodes: held, Ready: 2}, WithoutNodes},
+		"Helm 3, some nodes are done": {Hang{Status: "pending-upgrade", Helm: 3, Hook: job, Nodes: held, Ready: 2}, WithoutNodes},
+		"Helm 4, no node is done":     {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Nodes: held}, ""},
+		"Helm 4, all are done":        {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Ready: 2}, ""},
+		"a node that is not known":    {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Nodes: []HeldNode{{Node: noNode}}, Ready: 2}, ""},
+		"gauntlet":                    {Hang{Status: "pending-upgrade", Helm: 4, Hook: job, Gauntlet: true}, ""},
+		"in the rollout":              {Hang{Status: "pending-upgrade", Helm: 3}, ""},
+		"a Pod as hook":               {Hang{Status: "pending-upgrade", Helm: 3, Hook: &HangingHook{object: helm.Object{Kind: "Pod"}}}, ""},
+		"ended":                       {Hang{Status: "failed", Helm: 3}, ""},
+		"a rollback, Helm 3":          {Hang{Status: "pending-rollback", Helm: 3, Hook: job}, WithoutHook},
 	} {
-		if why := NoGoingOn(&tt.hang); (why == "") != tt.can {
-			t.Errorf("%s: %q", name, why)
+		if way, why := WayOn(&tt.hang); way != tt.way || (way == "") == (why == "") {
+			t.Errorf("%s: %q, %q", name, way, why)
 		}
+	}
+}
+
+func TestAnAffinityThatKeepsAwayFromNodesKeepsWhatItAskedForBefore(t *testing.T) {
+	gpu := corev1.NodeSelectorRequirement{Key: "gpu", Operator: corev1.NodeSelectorOpExists}
+	away := func(n string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: "metadata.name", Operator: corev1.NodeSelectorOpNotIn, Values: []string{n}}
+	}
+	asked := func(terms ...corev1.NodeSelectorTerm) *corev1.Affinity {
+		return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}, NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}}
+	}
+	before := asked(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{gpu}}, corev1.NodeSelectorTerm{})
+	want := asked(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{gpu}, MatchFields: []corev1.NodeSelectorRequirement{away("a"), away("b")}},
+		corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{away("a"), away("b")}})
+	if d := cmp.Diff(want, avoiding(before, []string{"a", "b"})); d != "" {
+		t.Error(d)
+	}
+	if len(before.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[1].MatchFields) > 0 {
+		t.Error("the object that was read is changed")
+	}
+	want = asked(corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{away("a")}})
+	want.PodAntiAffinity = nil
+	if d := cmp.Diff(want, avoiding(nil, []string{"a"})); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -23,7 +23,7 @@ type UnstickRequest struct {
 	Namespace   string
 	ReleaseName string // of the Helm release
 
-	GoOn    bool          // let the helm that hangs go on without its hook, instead of ending it
+	GoOn    bool          // let the helm that hangs go on, instead of ending it
 	Holder  string        // as in Request
 	Timeout time.Duration // of a helm that goes on; default 10 minutes
 	Observe func(Event)   // as in Request
@@ -56,8 +56,7 @@ func Hanging(ctx context.Context, c *kube.Client, namespace, releaseName string)
 // notes the failure and ends; when none does, it marks the revision failed. Then it
 // removes the hooks that were left and looks at what the hub runs.
 //
-// With GoOn it lets Helm 3 go on instead: that takes a hook's Job which is deleted for
-// done. Helm 4 does not, and is refused.
+// With GoOn it lets the helm go on instead, where WayOn says how.
 func Unstick(ctx context.Context, q UnstickRequest) (Unstuck, error) {
 	r := Request{Client: q.Client, Namespace: q.Namespace, ReleaseName: q.ReleaseName,
 		Holder: q.Holder, Timeout: q.Timeout, Observe: oneAtATime(q.Observe)}
@@ -109,14 +108,14 @@ func (u *unstick) end(ctx context.Context, hang *Hang) (string, error) {
 		return EndedBefore, nil
 	}
 	if u.goOn {
-		if why := NoGoingOn(hang); why != "" {
+		if _, why := WayOn(hang); why != "" {
 			return "", errors.New(why)
 		}
 	}
 	switch {
 	case hang.Gauntlet: // under the lock no run of it is alive
 	case hang.Hook.stoppable():
-		if err := u.release(ctx, hang.Hook.object); err != nil {
+		if err := u.release(ctx, hang); err != nil {
 			return "", err
 		}
 		ended, err := u.await(ctx, hang)
@@ -169,50 +168,6 @@ func (u *unstick) still(ctx context.Context, hang *Hang) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// NoGoingOn says why the helm that hangs cannot be let go on, "" when it can.
-func NoGoingOn(h *Hang) string {
-	switch {
-	case h.Gauntlet:
-		return "gauntlet began this revision: deploy again, it goes on by itself"
-	case !h.Pending():
-		return "no helm waits: the revision is " + h.Status
-	case h.Hook == nil || h.Hook.object.Kind != "Job":
-		return "no Job of a hook is waited for, so there is nothing to go on without"
-	case h.Helm != 3:
-		return "Helm 4 takes a hook's Job that is deleted for a failure, and only after its whole timeout: mend what the hook waits for, or end the upgrade"
-	}
-	return ""
-}
-
-// release makes a helm that waits for the hook notice: the Job or Pod fails, or with
-// goOn is gone.
-func (u *unstick) release(ctx context.Context, o helm.Object) error {
-	var err error
-	switch {
-	case u.goOn:
-		u.tell(Event{Step: "unstick", Object: o.String(), Message: "deleted, which Helm 3 takes for done"})
-		background := metav1.DeletePropagationBackground
-		err = u.client.BatchV1().Jobs(o.Namespace).Delete(ctx, o.Name, metav1.DeleteOptions{PropagationPolicy: &background})
-	default:
-		// Its controller, or the kubelet, then fails it for being late: every Helm
-		// understands that.
-		u.tell(Event{Step: "unstick", Object: o.String(), Message: "its time is up: it fails, and a helm that waits for it ends"})
-		late := []byte(`{"spec":{"activeDeadlineSeconds":1}}`)
-		if o.Kind == "Job" {
-			_, err = u.client.BatchV1().Jobs(o.Namespace).Patch(ctx, o.Name, types.MergePatchType, late, metav1.PatchOptions{})
-		} else {
-			_, err = u.client.CoreV1().Pods(o.Namespace).Patch(ctx, o.Name, types.MergePatchType, late, metav1.PatchOptions{})
-		}
-	}
-	if apierrors.IsNotFound(err) {
-		return nil // deleted by somebody: there is nothing to fail
-	}
-	if err != nil {
-		return fmt.Errorf("end hook %s: %w", o, err)
-	}
-	return nil
 }
 
 // How long a helm that is alive may take.

@@ -44,7 +44,7 @@ func (w *Workspace) Hanging(ctx context.Context, hubName string) (*Sticking, err
 }
 
 // Unstick gets the hub out of a Helm upgrade that hangs, whoever started it: it ends it
-// or, with goOn, lets a Helm that can go on without its hook. The ledger gets no record:
+// or, with goOn, lets it go on where it can. The ledger gets no record:
 // no release came to the hub and none left it. What was done is said in Helm's history.
 func (w *Workspace) Unstick(ctx context.Context, hubName string, goOn bool) (*Sticking, error) {
 	h, err := w.hub(hubName)
@@ -62,7 +62,7 @@ func (w *Workspace) Unstick(ctx context.Context, hubName string, goOn bool) (*St
 		case hang == nil:
 			return nil, inputf("nothing hangs on %s: there is nothing to go on with", hubName)
 		default:
-			if why := deploy.NoGoingOn(hang); why != "" {
+			if _, why := deploy.WayOn(hang); why != "" {
 				return nil, inputf("%s: %s", hubName, why)
 			}
 		}
@@ -139,9 +139,13 @@ func sticking(hubName string, hang *deploy.Hang) *Sticking {
 		does += ". A helm that is alive is not stopped by that: stop it where it runs"
 	}
 	s.Ways = append(s.Ways, Way{"gauntlet unstick " + hubName + " --yes", does})
-	if deploy.NoGoingOn(hang) == "" {
+	switch way, _ := deploy.WayOn(hang); way {
+	case deploy.WithoutNodes:
 		s.Ways = append(s.Ways, Way{"gauntlet unstick " + hubName + " --go-on --yes",
-			fmt.Sprintf("deletes %s, which Helm 3 takes for done, and goes on with the upgrade if it is alive: what the hook was to make sure of is then not so (images that are not on every node)", hang.Hook.Object)})
+			fmt.Sprintf("leaves %s out of the hook, so that a helm that is alive goes on: the %d others are ready", hang.HeldBy(), hang.Ready)})
+	case deploy.WithoutHook:
+		s.Ways = append(s.Ways, Way{"gauntlet unstick " + hubName + " --go-on --yes",
+			fmt.Sprintf("deletes %s, which Helm 3 takes for done, and goes on with the upgrade if it is alive: what the hook was to make sure of is then not so (images that are on no node)", hang.Hook.Object)})
 	}
 	return s
 }
