@@ -88,6 +88,7 @@ func TestEndToEnd(t *testing.T) {
 			"drills":                drills,
 			"unstick":               unsticks,
 			"taking over":           adopts,
+			"rollbacks":             rollbacks,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -24,8 +24,14 @@ one whose objects belong to Argo CD or Flux. With --plan it does what a saved pl
 showed: when an object of the hub was changed since, or is rendered otherwise now, it is
 refused with the names of what moved.
 
-Exit codes: 0 the hub runs it and passed; 1 it failed; 2 wrong input; 3 people or
-time are waited for; 4 the gate denies, or the hub has moved on since its plan was saved.`,
+Meanwhile a kernel is held open on the hub and the servers of users are watched. When
+the rollout or a suite fails, when servers are lost or the kernel does not answer, the
+hub is brought back to the newest revision that passed its suites, and they run again.
+What a hub was rolled back from waits until somebody lifts that (gauntlet hold --lift).
+
+Exit codes: 0 the hub runs it and passed; 1 it failed, and was rolled back where there
+was something to go back to; 2 wrong input; 3 people or time are waited for; 4 the gate
+denies, or the hub has moved on since its plan was saved.`,
 		Example: `  gauntlet deploy 3f2a9c test2 --key ci
   gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else
   gauntlet deploy v1.4.0 compute --plan compute.plan
@@ -40,17 +46,29 @@ time are waited for; 4 the gate denies, or the hub has moved on since its plan w
 			if check {
 				return a.ask(c.Context(), w, names[0], names[1])
 			}
-			if err := w.Deploy(c.Context(), names[0], names[1], o); err != nil {
+			d, err := w.Deploy(c.Context(), names[0], names[1], o)
+			if err != nil {
 				return a.verdict(err)
 			}
-			return a.say(fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0]), nil)
+			type result struct {
+				Result string `json:"result"`
+				*pipeline.Deployed
+			}
+			line := fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0])
+			return a.print(result{line, d}, func() { fmt.Fprintln(a.out, plain(line)) })
 		},
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
 	c.Flags().BoolVar(&o.Adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
 	c.Flags().StringVar(&o.Plan, "plan", "", "do exactly what the plan in this `FILE` showed (gauntlet plan --save), or nothing")
 	c.Flags().StringSliceVar(&o.Drop, "drop", nil, "let go of the value at this `PATH` that somebody gave by hand (may be repeated)")
+	deployFlags(c, &o)
 	return c
+}
+
+// deployFlags are the flags of every command that deploys.
+func deployFlags(c *cobra.Command, o *pipeline.DeployOptions) {
+	c.Flags().BoolVar(&o.NoRollback, "no-rollback", false, "leave a hub whose deployment failed as it is")
 }
 
 // ask prints every requirement of a hub's gate, met or not.

@@ -12,13 +12,15 @@ import (
 
 func (a *app) runCmd() *cobra.Command {
 	var to string
+	var o pipeline.DeployOptions
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Carry this commit as far as the gates allow",
 		Long: `Carries the commit of this checkout through the steps: build and test its images,
 prove that they pair, render every hub, then tier by tier: ask the gate, deploy,
 check. What the ledger shows as done is not done again, so the same command goes
-on after people have given their word, or after it was interrupted.
+on after people have given their word, or after it was interrupted. A hub on which
+anything fails is rolled back: see gauntlet deploy --help.
 
 Exit codes: 0 it got there; 1 a step failed; 2 the configuration or checkout is
 wrong; 3 it waits for people or time; 4 the gate denies.`,
@@ -30,7 +32,7 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 			if err != nil {
 				return err
 			}
-			id, err := w.Run(c.Context(), to)
+			id, err := w.Run(c.Context(), to, o)
 			if err != nil {
 				return a.verdict(a.withRelease(err, id.Short()))
 			}
@@ -43,6 +45,7 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "stop after this tier")
+	deployFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("to", a.completeTiers)
 	return c
 }

@@ -31,6 +31,7 @@ type Request struct {
 	Adopt   bool                        // take over a Helm release whose newest revision gauntlet did not make
 	Drop    []string                    // value paths that such a revision was given and that may go
 	Before  func(context.Context) error // asked under the lock, before a revision is made; may be nil
+	Held    *kube.Held                  // the lock of the namespace, when the caller holds it; nil: it is taken and given back
 	Holder  string                      // who holds the lock, for others to read; default user@host
 	Timeout time.Duration               // for each hook and for the rollout; default that of Graces
 	Graces  config.Graces               // how long causes that may pass are waited for
@@ -104,6 +105,13 @@ func Deploy(ctx context.Context, r Request) (Result, error) {
 
 // underLock changes a hub under the lock of its namespace.
 func underLock(ctx context.Context, r Request, verb string, change func(context.Context, *kube.Held) error) error {
+	if r.Held != nil {
+		if err := r.Held.Check(); err != nil {
+			return err
+		}
+		kill.At(verb + ":locked")
+		return change(ctx, r.Held)
+	}
 	asked := time.Now()
 	locked, held, err := kube.Lock(ctx, r.Client, kube.LockRequest{
 		Namespace: r.Namespace, Holder: r.Holder,

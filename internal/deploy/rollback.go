@@ -27,6 +27,7 @@ type RollbackRequest struct {
 	To          int    // revision in Helm's history; 0: the newest that ran and is another than the hub's
 
 	Reason  string        // for whoever reads Helm's history
+	Held    *kube.Held    // as in Request
 	Holder  string        // as in Request
 	Timeout time.Duration // as in Request
 	Graces  config.Graces // as in Request
@@ -59,8 +60,8 @@ type RollbackResult struct {
 // stays as it is (Reused). To go back further, name the revision.
 func Rollback(ctx context.Context, q RollbackRequest) (RollbackResult, error) {
 	r := Request{Client: q.Client, Namespace: q.Namespace, ReleaseName: q.ReleaseName,
-		Adopt:  true, // going back is the way out of what another tool has done
-		Holder: q.Holder, Timeout: q.Timeout, Graces: q.Graces, Observe: oneAtATime(q.Observe)}
+		Adopt: true, // going back is the way out of what another tool has done
+		Held:  q.Held, Holder: q.Holder, Timeout: q.Timeout, Graces: q.Graces, Observe: oneAtATime(q.Observe)}
 	if r.Timeout <= 0 {
 		r.Timeout = r.Graces.OrDefault().Timeout
 	}
@@ -259,10 +260,12 @@ func rollbackLabel(revision, from, to int) string {
 }
 
 // rollbackOf reads the label of a revision that goes back.
-func rollbackOf(r helm.Record) (from, to int, ok bool) {
+func rollbackOf(r helm.Record) (from, to int, ok bool) { return backLabel(r.Labels, r.Revision) }
+
+func backLabel(labels map[string]string, revision int) (from, to int, ok bool) {
 	var rev int
-	_, err := fmt.Sscanf(r.Labels[labelRollback], "%d-from-%d-to-%d", &rev, &from, &to)
-	return from, to, err == nil && rev == r.Revision && known(r)
+	_, err := fmt.Sscanf(labels[labelRollback], "%d-from-%d-to-%d", &rev, &from, &to)
+	return from, to, err == nil && rev == revision && (ours(labels, revision) || adopted(labels, revision))
 }
 
 // backDescription is what `helm history` shows: what the target says, and why the hub

@@ -40,10 +40,19 @@ type Server struct {
 const pageSize = 200
 
 // Users are all users of the hub.
-func (c *Client) Users(ctx context.Context) ([]User, error) {
+func (c *Client) Users(ctx context.Context) ([]User, error) { return c.users(ctx, "") }
+
+// Running are the users whose servers run or are starting or stopping.
+func (c *Client) Running(ctx context.Context) ([]User, error) {
+	// A hub older than 1.3 gives all users.
+	users, err := c.users(ctx, "active")
+	return slices.DeleteFunc(users, func(u User) bool { return len(u.Servers) == 0 }), err
+}
+
+func (c *Client) users(ctx context.Context, state string) ([]User, error) {
 	var all []User
 	for {
-		page, more, err := c.page(ctx, len(all))
+		page, more, err := c.page(ctx, state, len(all))
 		if err != nil {
 			return nil, err
 		}
@@ -66,11 +75,14 @@ type paged struct {
 
 const pagedType = "application/jupyterhub-pagination+json"
 
-func (c *Client) page(ctx context.Context, offset int) (users []User, more bool, err error) {
+func (c *Client) page(ctx context.Context, state string, offset int) (users []User, more bool, err error) {
 	const op = "list the users"
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTime, fmt.Errorf("no answer in %s", requestTime))
 	defer cancel()
 	q := url.Values{"limit": {strconv.Itoa(pageSize)}, "offset": {strconv.Itoa(offset)}}
+	if state != "" {
+		q.Set("state", state)
+	}
 	resp, err := c.send(ctx, op, http.MethodGet, path("users")+"?"+q.Encode(), nil, pagedType)
 	if err != nil {
 		return nil, false, err

@@ -158,19 +158,33 @@ func (s *Server) Start(ctx context.Context, spec string) (*Kernel, error) {
 		return nil, errors.New("start a kernel: the server gave it no id")
 	}
 	k := &Kernel{server: s, id: made.ID, session: strings.ToLower(rand.Text())}
-	at := s.base.JoinPath("api", "kernels", k.id, "channels")
+	if err := k.connect(ctx); err != nil {
+		_ = k.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return k, nil
+}
+
+// connect opens the websocket. While none is open, the server keeps what the kernel
+// says for the same session.
+func (k *Kernel) connect(ctx context.Context) error {
+	at := k.server.base.JoinPath("api", "kernels", k.id, "channels")
 	at.RawQuery = url.Values{"session_id": {k.session}}.Encode()
-	conn, resp, err := websocket.Dial(ctx, at.String(), &websocket.DialOptions{HTTPClient: s.http, HTTPHeader: s.auth()})
+	conn, resp, err := websocket.Dial(ctx, at.String(), &websocket.DialOptions{HTTPClient: k.server.http, HTTPHeader: k.server.auth()})
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
 	}
 	if err != nil {
-		_ = k.Close(context.WithoutCancel(ctx))
-		return nil, fmt.Errorf("open the kernel's websocket (does the proxy pass websockets?): %w", err)
+		return fmt.Errorf("open the kernel's websocket (does the proxy pass websockets?): %w", ended(ctx, err))
 	}
 	conn.SetReadLimit(maxFrame)
 	k.conn = conn
-	return k, nil
+	return nil
+}
+
+// Interrupt sends the kernel's process an interrupt (SIGINT).
+func (k *Kernel) Interrupt(ctx context.Context) error {
+	return k.server.do(ctx, "interrupt the kernel", http.MethodPost, nil, nil, "api", "kernels", k.id, "interrupt")
 }
 
 // Run runs code and collects what it puts out until the kernel is idle again. An
@@ -178,15 +192,8 @@ func (s *Server) Start(ctx context.Context, spec string) (*Kernel, error) {
 // the kernel is of no more use.
 func (k *Kernel) Run(ctx context.Context, code string) (Output, error) {
 	r := run{id: strings.ToLower(rand.Text())}
-	frame, err := request(r.id, k.session, "execute_request", map[string]any{
-		"code": code, "silent": false, "store_history": false,
-		"user_expressions": map[string]string{}, "allow_stdin": false, "stop_on_error": true,
-	})
-	if err != nil {
+	if err := k.send(ctx, r.id, code); err != nil {
 		return Output{}, err
-	}
-	if err := k.conn.Write(ctx, websocket.MessageText, frame); err != nil {
-		return Output{}, fmt.Errorf("send code to the kernel: %w", ended(ctx, err))
 	}
 	for {
 		kind, data, err := k.conn.Read(ctx)
@@ -211,6 +218,21 @@ func (k *Kernel) Run(ctx context.Context, code string) (Output, error) {
 			return r.out, nil
 		}
 	}
+}
+
+// send asks the kernel to run code.
+func (k *Kernel) send(ctx context.Context, id, code string) error {
+	frame, err := request(id, k.session, "execute_request", map[string]any{
+		"code": code, "silent": false, "store_history": false,
+		"user_expressions": map[string]string{}, "allow_stdin": false, "stop_on_error": true,
+	})
+	if err != nil {
+		return err
+	}
+	if err := k.conn.Write(ctx, websocket.MessageText, frame); err != nil {
+		return fmt.Errorf("send code to the kernel: %w", ended(ctx, err))
+	}
+	return nil
 }
 
 // Close ends the kernel.

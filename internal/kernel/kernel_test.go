@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,10 +104,21 @@ func FuzzMessages(f *testing.F) {
 // jupyter is a server with one kernel that answers as behave says.
 func jupyter(t *testing.T, behave func(ctx context.Context, c *websocket.Conn, request message)) *httptest.Server {
 	t.Helper()
+	return jupyterOpened(t, func(context.Context, *websocket.Conn) {}, behave)
+}
+
+// jupyterOpened is jupyter that does something first on every websocket. All of them
+// must be of one session.
+func jupyterOpened(t *testing.T, opened func(context.Context, *websocket.Conn), behave func(ctx context.Context, c *websocket.Conn, request message)) *httptest.Server {
+	t.Helper()
+	var session atomic.Value
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /user/u/api/kernels", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"id":"k1"}`)) })
 	mux.HandleFunc("DELETE /user/u/api/kernels/k1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	mux.HandleFunc("GET /user/u/api/kernels/k1/channels", func(w http.ResponseWriter, r *http.Request) {
+		if id := r.URL.Query().Get("session_id"); !session.CompareAndSwap(nil, id) && session.Load() != id {
+			t.Errorf("session %s after %v", id, session.Load())
+		}
 		if r.URL.Query().Get("session_id") == "" || r.Header.Get("Origin") != "" {
 			t.Errorf("websocket asked for as %s, Origin %q", r.URL, r.Header.Get("Origin"))
 		}
@@ -115,6 +127,7 @@ func jupyter(t *testing.T, behave func(ctx context.Context, c *websocket.Conn, r
 			return
 		}
 		defer func() { _ = c.CloseNow() }()
+		opened(r.Context(), c)
 		for {
 			_, data, err := c.Read(r.Context())
 			if err != nil {

@@ -17,9 +17,18 @@ import (
 
 // DeployOptions say how a hub is brought to a release.
 type DeployOptions struct {
-	Adopt bool     // replace what another tool has deployed; without, it is refused
-	Drop  []string // value paths that such a tool gave the hub and that may go
-	Plan  string   // file of a saved plan: do exactly that, or nothing
+	Adopt      bool     // replace what another tool has deployed; without, it is refused
+	Drop       []string // value paths that such a tool gave the hub and that may go
+	Plan       string   // file of a saved plan: do exactly that, or nothing
+	NoRollback bool     // leave the hub as it is when the deployment fails
+}
+
+// A Deployed is what Deploy left behind.
+type Deployed struct {
+	Hub      string         `json:"hub"`
+	Release  release.Digest `json:"release"`
+	Revision int            `json:"revision"` // of the Helm release
+	Reused   bool           `json:"reused"`   // the hub ran it already: no revision was made
 }
 
 // A move is one hub on its way to a release that its gate allows.
@@ -32,48 +41,58 @@ type move struct {
 	client   *kube.Client   // of the hub's cluster
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
 	options  DeployOptions
-	exact    *exact // what to keep to, nil for nothing
+	exact    *exact   // what to keep to, nil for nothing
+	in       reserved // what is known and held while the hub is changed
 }
 
-// Deploy brings one hub to a release, when the gate allows it, and runs the tier's
-// suites on it. Every part that the ledger and the hub show as done is left alone.
-// A gate that does not allow gives *PendingError or *DeniedError.
-func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOptions) error {
+// Deploy brings one hub to a release, when the gate allows it, verifies it and runs the
+// tier's suites on it. Every part that the ledger and the hub show as done is left
+// alone. A gate that does not allow gives *PendingError or *DeniedError. A hub that is
+// not as it should be afterwards is brought back to what ran before: *RolledBackError.
+func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOptions) (*Deployed, error) {
 	if _, err := w.signer(); err != nil {
-		return err
+		return nil, err
 	}
 	s, in, contents, err := w.question(ctx, ref, hubName)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tier, err := s.tier(in.Tier)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	switch went, err := w.finishRollback(ctx, s, hubName); {
+	case err != nil:
+		return nil, err
+	case went:
+		if in, contents, err = w.input(ctx, s, in.ID, in.Tier, hubName); err != nil {
+			return nil, err
+		}
 	}
 	m := &move{hub: hubName, release: in.ID, tier: tier, contents: contents, part: contents.Release.Hubs[hubName], options: o}
 	if o.Plan != "" {
 		if m.exact, err = readPlan(o.Plan, m.release, hubName); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if _, err := judge(in); err != nil {
-		return err
+		return nil, err
 	}
 	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
-		return err
+		return nil, err
 	}
 	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
-		return err
+		return nil, err
 	}
 	if err := kube.WriteAnchor(ctx, m.client, m.part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
-		return &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
+		return nil, &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
 	}
-	for _, step := range []func(context.Context, *sight, *move) error{w.standing, w.asPlanned, w.preflight, w.prepull, w.deployHub} {
+	for _, step := range []func(context.Context, *sight, *move) error{w.standing, w.asPlanned, w.preflight, w.prepull} {
 		if err := step(ctx, s, m); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return w.checkHub(ctx, s, tier, hubName, m.client, contents)
+	return w.upgrade(ctx, s, m)
 }
 
 // request is what deploy is asked for.
@@ -98,8 +117,9 @@ func (w *Workspace) standing(ctx context.Context, _ *sight, m *move) error {
 
 // deployHub deploys and records it. A deployment that a killed run finished but did
 // not record is recorded now.
-func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
+func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) (*Deployed, error) {
 	hubName, r := m.hub, m.request()
+	r.Held = m.in.held
 	if m.exact != nil {
 		r.Before = func(ctx context.Context) error { return w.asPlanned(ctx, s, m) }
 	}
@@ -108,25 +128,26 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 	res, err := deploy.Deploy(ctx, r)
 	var moved *MovedError
 	if errors.As(err, &moved) {
-		return moved
+		return nil, moved
 	}
 	if err != nil {
-		return &StepError{Step: "deploy", Hub: hubName, Cause: err}
+		return nil, &StepError{Step: "deploy", Hub: hubName, Cause: err}
 	}
+	out := &Deployed{Hub: hubName, Release: m.release, Revision: res.Revision, Reused: res.Reused}
 	kill.At("deploy:unrecorded")
 	known, judged := s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
 	if res.Reused && !judged {
 		// Another run may have deployed it while this one waited for the lock.
 		fresh, err := w.look(ctx, hubName)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		*s = *fresh
 		known, judged = s.deployment(hubName, r, deploy.State(ctx, r.Client, r.Namespace, r.ReleaseName))
 	}
 	if judged {
 		w.tell("deploy", hubName, Reused, "", fmt.Sprintf("revision %d runs it already", res.Revision))
-		return nil
+		return out, nil
 	}
 	err = w.record(ctx, s, ledger.Statement{
 		Type: evidence.DeploymentType,
@@ -140,10 +161,10 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) error {
 		},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.tell("deploy", hubName, Passed, "", fmt.Sprintf("revision %d", res.Revision))
-	return nil
+	return out, nil
 }
 
 // deployment says whether the ledger knows that the hub was brought to the

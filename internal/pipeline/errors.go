@@ -83,3 +83,33 @@ func (e *StepError) Error() string {
 }
 
 func (e *StepError) Unwrap() error { return e.Cause }
+
+// A RolledBackError is a deployment that failed and what was done about it.
+type RolledBackError struct {
+	Cause error       // why the deployment failed
+	Back  *RolledBack // nil when the hub could not be brought back
+	Err   error       // why it could not, or what failed on it afterwards; nil when all is well again
+}
+
+func (e *RolledBackError) Error() string {
+	s := e.Cause.Error() + "\n  "
+	switch {
+	case e.Back == nil:
+		return s + fmt.Sprintf("NOT rolled back: %v", e.Err)
+	case e.Back.Reused:
+		s += fmt.Sprintf("rolled back before: revision %d", e.Back.Revision)
+	default:
+		s += fmt.Sprintf("rolled back: revision %d", e.Back.Revision)
+	}
+	s += fmt.Sprintf(" runs what revision %d did (%s)", e.Back.To, ofRelease(e.Back.RollbackResult))
+	switch {
+	case e.Err != nil:
+		return s + fmt.Sprintf("; but: %v", e.Err)
+	case e.Back.Problem != "":
+		return s + "; " + e.Back.Problem
+	}
+	return s + "; its suites passed"
+}
+
+// Unwrap gives the cause alone: it is what people look for.
+func (e *RolledBackError) Unwrap() error { return e.Cause }

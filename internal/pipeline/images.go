@@ -249,7 +249,7 @@ func (w *Workspace) try(ctx context.Context, s *sight, suite check.Suite, about 
 		kill.At(step + ":" + o.Name)
 	})
 	if ctx.Err() != nil {
-		return ctx.Err() // cut short by its caller: says nothing about the subject
+		return context.Cause(ctx) // cut short by its caller: says nothing about the subject
 	}
 	if err := w.record(ctx, s, ledger.Statement{
 		Type:      evidence.TestResultType,

@@ -81,7 +81,7 @@ func TestLabASavedPlanIsDeployedExactlyOrNotAtAll(t *testing.T) {
 	patch(`{"data":{"more":"x"}}`)
 	for _, try := range []func() error{
 		func() error { return w.asPlanned(t.Context(), s, m) },
-		func() error { return w.deployHub(t.Context(), s, m) },
+		func() error { _, err := w.deployHub(t.Context(), s, m); return err },
 	} {
 		var e *MovedError
 		if err := try(); !errors.As(err, &e) || !slices.Equal(e.Moved, []string{"v1 ConfigMap " + exactNS + "/one was changed"}) {
@@ -93,7 +93,7 @@ func TestLabASavedPlanIsDeployedExactlyOrNotAtAll(t *testing.T) {
 	}
 	patch(`{"data":{"more":null}}`)
 
-	if err := w.deployHub(t.Context(), s, m); err != nil {
+	if _, err := w.deployHub(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
 	var last evidence.Deployment

@@ -87,7 +87,7 @@ hubs:
 func deployed(t *testing.T, w *Workspace, name string) release.Digest {
 	t.Helper()
 	s, m := moved(t, w, name)
-	if err := w.deployHub(t.Context(), s, m); err != nil {
+	if _, err := w.deployHub(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
 	return m.release

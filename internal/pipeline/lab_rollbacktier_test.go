@@ -133,7 +133,7 @@ func brought(t *testing.T, w *Workspace, name string, hubs ...string) release.Di
 		}
 		m := &move{hub: hub, release: id, tier: tier, contents: &contents,
 			part: contents.Release.Hubs[hub], client: c, values: release.Values{"name": name}}
-		if err := w.deployHub(ctx, s, m); err != nil {
+		if _, err := w.deployHub(ctx, s, m); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -67,9 +67,16 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 			return nil, err
 		}
 	}
+	return w.rollBack(ctx, s, unread, c, hubName, to, reason, reserved{})
+}
+
+// rollBack brings a hub back, records that unless the ledger could not be read, and
+// verifies it.
+func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, to int, reason string, in reserved) (*RolledBack, error) {
+	h := w.Platform.Hubs[hubName]
 	w.tell("rollback", hubName, Started, "", reason)
 	res, err := deploy.Rollback(ctx, deploy.RollbackRequest{
-		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: to, Reason: reason,
+		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: to, Reason: reason, Held: in.held,
 		Graces: w.Platform.Graces, Observe: w.watch("rollback", hubName),
 	})
 	if err != nil {
@@ -94,7 +101,7 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 		return out, nil
 	}
 	out.Recorded = true
-	return out, w.verifyRollback(ctx, s, out, contents)
+	return out, w.verifyRollback(ctx, s, out, contents, in)
 }
 
 // ofRelease says what a hub went back to.
@@ -194,9 +201,10 @@ func (w *Workspace) labelled(ctx context.Context, s *sight, b *RolledBack) (*rel
 	return nil, fmt.Errorf("the ledger knows no release %.12s, which revision %d bears", b.Release, b.Revision)
 }
 
-// verifyRollback runs the tier's suites on the hub. That a suite failed is its error;
-// that none could run is the rollback's problem.
-func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack, contents *release.Contents) error {
+// verifyRollback runs the tier's suites on the hub, and looks whether what stood on it
+// before still does. That a suite failed is its error; that none could run is the
+// rollback's problem.
+func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack, contents *release.Contents, in reserved) error {
 	if contents == nil {
 		b.Problem = "not verified: it runs what was taken over, of no release whose suites could run"
 		return nil
@@ -213,7 +221,9 @@ func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack,
 		if cerr != nil {
 			return cerr
 		}
-		err = w.checkHub(ctx, s, tier, b.Hub, c, contents)
+		err = errors.Join(
+			w.stands(ctx, s, b.Hub, contents.Release.Hubs[b.Hub].Deployable, in),
+			w.checkHub(ctx, s, tier, b.Hub, c, contents, in))
 	}
 	var failed *StepError
 	switch {
@@ -221,7 +231,7 @@ func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack,
 		b.Verified = true
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return context.Cause(ctx)
 	case errors.As(err, &failed):
 		b.Problem = err.Error()
 		return err

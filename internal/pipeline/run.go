@@ -10,7 +10,7 @@ import (
 // Run carries the checkout's change as far as the gates allow, at most into tier
 // to ("" for all). It returns the release it carried, also together with an error
 // once there is one.
-func (w *Workspace) Run(ctx context.Context, to string) (release.Digest, error) {
+func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (release.Digest, error) {
 	s, c, err := w.begin(ctx)
 	if err != nil {
 		return "", err
@@ -39,7 +39,7 @@ func (w *Workspace) Run(ctx context.Context, to string) (release.Digest, error) 
 		return id, err
 	}
 	for _, tier := range s.policy.Tiers {
-		if err := w.enter(ctx, id, tier); err != nil {
+		if err := w.enter(ctx, id, tier, o); err != nil {
 			return id, err
 		}
 		if tier.Name == to {

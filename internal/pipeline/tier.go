@@ -19,13 +19,13 @@ import (
 
 // enter brings a release into a tier: its hubs one after another, each judged,
 // deployed and checked before the next.
-func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Tier) error {
+func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Tier, o DeployOptions) error {
 	hubs, err := w.tierHubs(ctx, id, tier)
 	if err != nil {
 		return err
 	}
 	for _, h := range hubs {
-		if err := w.Deploy(ctx, id.Hex(), h, DeployOptions{}); err != nil {
+		if _, err := w.Deploy(ctx, id.Hex(), h, o); err != nil {
 			return err
 		}
 	}
@@ -68,10 +68,10 @@ func oneOf(hubs []string, r release.Release, states map[string]gate.HubState) st
 }
 
 // checkHub runs the tier's suites on a hub.
-func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents) error {
+func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents, in reserved) error {
 	part := contents.Release.Hubs[hubName]
 	for _, name := range tier.Suites {
-		suite := w.hubSuite(name, hubName, c, contents)
+		suite := w.hubSuite(name, hubName, c, contents, in)
 		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
 		if err := w.suite(ctx, s, suite, about, hubName); err != nil {
 			return err
@@ -97,18 +97,28 @@ func checkSuites(p *config.Policy) error {
 }
 
 // hubSuite is one of hubSuites, for a hub of the release.
-func (w *Workspace) hubSuite(name, hubName string, c *kube.Client, contents *release.Contents) check.Suite {
+func (w *Workspace) hubSuite(name, hubName string, c *kube.Client, contents *release.Contents, in reserved) check.Suite {
+	return suites.Hub(w.target(name, hubName, c, contents, in))
+}
+
+// target is a hub of the release as a step probes it.
+func (w *Workspace) target(step, hubName string, c *kube.Client, contents *release.Contents, in reserved) suites.HubTarget {
 	part := contents.Release.Hubs[hubName]
 	at := part.Target
-	return suites.Hub(suites.HubTarget{
+	t := suites.HubTarget{
 		Client: c, Namespace: at.Namespace, URL: at.URL,
 		APITokenFrom: config.SecretKey{Secret: at.TokenSecret, Key: at.TokenKey},
 		Notebook:     contents.Set.Images[w.notebook(contents)],
 		Runs: func(ctx context.Context) error {
 			return deploy.Runs(ctx, c, at.Namespace, at.Release, part.Deployable)
 		},
-		Observe: func(line string) { w.tell(name, hubName, Progress, "", line) },
-	})
+		Held:    in.held,
+		Observe: func(line string) { w.tell(step, hubName, Progress, "", line) },
+	}
+	if in.standing != nil {
+		t.Spare = in.standing.Probe
+	}
+	return t
 }
 
 // notebook is the image of the set that users' servers run: the one in the chart's

@@ -34,6 +34,8 @@ type HubTarget struct {
 	// runs instead. It is asked under the lock before and after the probe, so that
 	// no evidence is given for what somebody else deployed meanwhile.
 	Runs    func(context.Context) error
+	Held    *kube.Held        // the lock of the namespace, when the caller holds it; nil: it is taken and given back
+	Spare   string            // a probe that is in use and not to be swept, "" for none
 	Holder  string            // who holds the lock, for others to read; default user@host
 	Observe func(line string) // progress; may be nil
 }
@@ -137,24 +139,33 @@ func (p *probe) answers(ctx context.Context) (string, error) {
 }
 
 func (p *probe) reserve(ctx context.Context) (string, error) {
-	// The lock outlives this check: it is given back by leave.
-	_, held, err := kube.Lock(ctx, p.t.Client, kube.LockRequest{
-		Namespace: p.t.Namespace, Holder: p.t.Holder,
-		Waiting: func(holder string, since time.Time) {
-			p.tell("waits for %s, who changes this hub since %s", holder, since.Format(time.RFC3339))
-		},
-	})
-	if err != nil {
-		return "", err
-	}
-	p.held = held
-	if p.fenced, err = held.Client(p.t.Client); err != nil {
+	if err := p.lock(ctx); err != nil {
 		return "", err
 	}
 	if err := p.t.Runs(ctx); err != nil {
 		return "", err
 	}
 	return "no other run changes it meanwhile", nil
+}
+
+// lock takes the lock of the namespace, unless the caller holds it. It outlives the
+// check: it is given back by leave.
+func (p *probe) lock(ctx context.Context) (err error) {
+	held := p.t.Held
+	if held == nil {
+		_, held, err = kube.Lock(ctx, p.t.Client, kube.LockRequest{
+			Namespace: p.t.Namespace, Holder: p.t.Holder,
+			Waiting: func(holder string, since time.Time) {
+				p.tell("waits for %s, who changes this hub since %s", holder, since.Format(time.RFC3339))
+			},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p.held = held
+	p.fenced, err = held.Client(p.t.Client)
+	return err
 }
 
 // unchanged asks again what the hub runs: the lock keeps only gauntlet out.

@@ -32,7 +32,7 @@ const (
 	contextEnv  = "GAUNTLET_TEST_CONTEXT"
 	notebookEnv = "GAUNTLET_TEST_NOTEBOOK"
 	childEnv    = "GAUNTLET_TEST_SUITE_CHILD"
-	namespace   = "h-deploy-hub"
+	namespace   = "h-suites-hub"
 )
 
 func TestMain(m *testing.M) {
@@ -60,6 +60,12 @@ func target(c *kube.Client, url string) HubTarget {
 // labHub deploys the example's hub, and gives its address. The deployment is kept
 // between the tests, since it is the slow part.
 func labHub(t *testing.T, c *kube.Client, values release.Values) string {
+	t.Helper()
+	return labHubUnder(t, c, nil, values)
+}
+
+// labHubUnder is labHub under a lock that the caller holds, if any.
+func labHubUnder(t *testing.T, c *kube.Client, held *kube.Held, values release.Values) string {
 	t.Helper()
 	const dir = "../../../examples/pangeo/chart"
 	files := map[string][]byte{}
@@ -92,7 +98,7 @@ func labHub(t *testing.T, c *kube.Client, values release.Values) string {
 	begun := time.Now()
 	_, err = deploy.Deploy(t.Context(), deploy.Request{
 		Client: c, Namespace: namespace, ReleaseName: "hub", Chart: chart, Values: v,
-		Deployable: d, Access: d, Release: d, Timeout: 4 * time.Minute,
+		Deployable: d, Access: d, Release: d, Timeout: 4 * time.Minute, Held: held,
 		Observe: func(e deploy.Event) { t.Log(e.Step, e.Object, e.Message) },
 	})
 	if err != nil {

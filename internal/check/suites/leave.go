@@ -69,7 +69,7 @@ func (p *probe) leftovers(ctx context.Context) ([]string, error) {
 	for _, o := range claims.Items {
 		names = append(names, o.Annotations[userKey])
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, hub.ProbePrefix) })
+	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, hub.ProbePrefix) || n == p.t.Spare })
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
@@ -89,8 +89,10 @@ func (p *probe) leave(ctx context.Context) (string, error) {
 		}
 		err = p.remove(ctx, p.name)
 	}
-	if rerr := p.held.Release(); rerr != nil {
-		p.tell("%v", rerr) // it goes stale by itself
+	if p.t.Held == nil {
+		if rerr := p.held.Release(); rerr != nil {
+			p.tell("%v", rerr) // it goes stale by itself
+		}
 	}
 	switch {
 	case err != nil:

@@ -112,7 +112,7 @@ if tool["enabled"]:
     c.JupyterHub.load_roles = [
         {
             "name": "gauntlet",
-            "description": "Create, use and remove probe users; list who is active.",
+            "description": "Create, use and remove probe users; list who is active; set routes again.",
             "services": ["gauntlet"],
             "scopes": [
                 *users,
@@ -123,6 +123,7 @@ if tool["enabled"]:
                 "list:users",
                 "read:users:activity",
                 "read:hub",
+                "proxy",  # have lost routes set again
             ],
         }
     ]
