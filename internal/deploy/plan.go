@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -32,33 +31,24 @@ func Preview(ctx context.Context, r Request) (Plan, error) {
 	if _, err := r.Client.ServerTime(ctx); err != nil {
 		return Plan{}, fmt.Errorf("cluster %s is down or cannot be reached: %w", r.Client.Context, err)
 	}
-	h := helm.New(r.Client, r.Namespace, nil)
-	history, err := h.History(r.ReleaseName)
+	seen, err := Rehearse(ctx, r)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := r.standing(history)
-	seen, err := h.Preview(ctx, helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Plan{}, context.Cause(ctx)
-		}
+	p := r.standing(seen.history)
+	if seen.Refused != nil {
 		if p.Reused { // a deploy would not even try
-			p.Notes = append(p.Notes, "it cannot be compared with what is live: "+clip(err.Error()))
+			p.Notes = append(p.Notes, "it cannot be compared with what is live: "+seen.Refused.Error())
 			return p, nil
 		}
-		return Plan{}, errors.New(clip(err.Error()))
+		return Plan{}, seen.Refused
 	}
-	in := plan.Input{}
-	missing := false
-	for _, o := range seen.Objects {
-		in.Pairs = append(in.Pairs, plan.Pair{Live: o.Live, New: o.New, Once: o.Once, Again: o.Again})
-		missing = missing || o.Live == nil
-	}
+	in := plan.Input{Pairs: seen.Pairs}
+	missing := slices.ContainsFunc(seen.Pairs, func(p plan.Pair) bool { return p.Live == nil })
 	for _, hook := range seen.Hooks {
 		in.Hooks = append(in.Hooks, plan.Hook{Object: hook.Object, On: hook.On, Manifest: hook.Manifest})
 	}
-	if in.Doors, err = doors(ctx, r.Client, r.Namespace); err != nil {
+	if in.Doors, err = Doors(ctx, r.Client, r.Namespace); err != nil {
 		p.Notes = append(p.Notes, fmt.Sprintf("how users come in is judged by the release alone: %v", err))
 	}
 	if seen.ClientSide {
@@ -105,8 +95,8 @@ func objectsOf(groups []plan.Group) []string {
 	return out
 }
 
-// doors are the Services, Ingresses and HTTPRoutes of a namespace, whoever made them.
-func doors(ctx context.Context, c *kube.Client, namespace string) ([]plan.Object, error) {
+// Doors are the Services, Ingresses and HTTPRoutes of a namespace, whoever made them.
+func Doors(ctx context.Context, c *kube.Client, namespace string) ([]plan.Object, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer in %s", askTime))
 	defer cancel()
 	services, err := c.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	release1 "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,16 +38,27 @@ type PreviewedHook struct {
 	Manifest map[string]any // as it is rendered
 }
 
+// readsAtOnce is how many objects are asked for at the same time.
+const readsAtOnce = 10
+
 // Preview renders what InstallOrUpgrade would apply, tries it as DryRun does, and
 // reads what is there now. Nothing is kept.
 func (h *Helm) Preview(ctx context.Context, a Apply, history []Record) (Preview, error) {
-	s, first, err := h.render(a, history)
-	if err != nil {
+	var (
+		s             session
+		first, second *release1.Release
+		both          errgroup.Group // each asks the cluster much and computes little
+	)
+	both.Go(func() (err error) {
+		s, first, err = h.render(a, history)
+		return err
+	})
+	both.Go(func() (err error) {
+		_, second, err = h.render(a, history)
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return Preview{}, err
-	}
-	_, second, err := h.render(a, history)
-	if err != nil {
-		return Preview{}, fmt.Errorf("render a second time: %w", err)
 	}
 	list, err := s.kube.Build(bytes.NewBufferString(first.Manifest), true)
 	if err != nil {
@@ -56,12 +68,15 @@ func (h *Helm) Preview(ctx context.Context, a Apply, history []Record) (Preview,
 	if err != nil {
 		return Preview{}, err
 	}
-	p := Preview{ClientSide: clientSide(history)}
-	for _, info := range list {
-		o := Previewed{}
-		if o.Live, err = live(ctx, info); err != nil {
-			return Preview{}, err
-		}
+	p := Preview{ClientSide: clientSide(history), Objects: make([]Previewed, len(list))}
+	var reads errgroup.Group
+	reads.SetLimit(readsAtOnce)
+	for i, info := range list {
+		o := &p.Objects[i]
+		reads.Go(func() (err error) {
+			o.Live, err = live(ctx, info)
+			return err
+		})
 		if o.Once, err = content(info.Object); err != nil {
 			return Preview{}, err
 		}
@@ -71,7 +86,9 @@ func (h *Helm) Preview(ctx context.Context, a Apply, history []Record) (Preview,
 				return Preview{}, err
 			}
 		}
-		p.Objects = append(p.Objects, o)
+	}
+	if err := reads.Wait(); err != nil {
+		return Preview{}, err
 	}
 	if _, err := h.tryOut(s, list, first, history); err != nil {
 		return Preview{}, err
