@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"gauntlet/internal/lint"
 )
 
 // Check reports where a platform and a policy do not fit each other: hubs of
@@ -21,7 +23,7 @@ func Check(p *Platform, pol *Policy) error {
 		byTier[h.Tier] = append(byTier[h.Tier], name)
 		if !slices.Contains(tiers, h.Tier) {
 			fix := "write " + oneOf(tiers) + ", or add the tier to the policy"
-			if near := nearest(h.Tier, tiers); near != "" {
+			if near := lint.Nearest(h.Tier, tiers); near != "" {
 				fix = "did you mean " + near + "?"
 			}
 			hubs.bad(child(field, "tier"), fmt.Sprintf("the policy has no tier %q", h.Tier), fix)
@@ -55,7 +57,7 @@ func Check(p *Platform, pol *Policy) error {
 			}
 			names := slices.Sorted(maps.Keys(p.Hubs))
 			fix := "write " + oneOf(names)
-			if near := nearest(name, names); near != "" {
+			if near := lint.Nearest(name, names); near != "" {
 				fix = "did you mean " + near + "?"
 			}
 			policy.bad(item(child(item("freeze", i), "hubs"), j), fmt.Sprintf("there is no hub %q", name), fix)

@@ -9,6 +9,8 @@ import (
 
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
+
+	"gauntlet/internal/lint"
 )
 
 var (
@@ -137,7 +139,7 @@ func (d *document) decodeStruct(n *yaml.Node, field string, v reflect.Value) {
 		}
 		if i < 0 {
 			fix := "take it out; the keys here are " + strings.Join(known, ", ")
-			if near := nearest(name, known); near != "" {
+			if near := lint.Nearest(name, known); near != "" {
 				fix = "did you mean " + near + "?"
 				d.unread[child(field, near)] = true
 			}

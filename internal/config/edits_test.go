@@ -58,6 +58,7 @@ var platformEdits = []edit{
 	{"built in a circle", "{dockerfile: worker/Dockerfile, imports: [dask]}", "{dockerfile: worker/Dockerfile, from: octave}"},
 	{"image without Dockerfile", "{dockerfile: worker/Dockerfile, imports: [dask]}", "{imports: [dask]}"},
 	{"no images", goodPlatform[index(goodPlatform, "  build:"):index(goodPlatform, "chart:")], ""},
+	{"preflight of no code", "inSync:\n", "preflight: {codes: {image-mising: off, secret-plain: fatal, image-missing: warning, helm-busy: 1}}\ninSync:\n"},
 	{"one file in sync", "{files: [base.yml, testing.yml], paths: [hub.image.tag]}", "{files: [base.yml], paths: []}"},
 	{"bad path in sync", "paths: [hub.image.tag]", "paths: ['hub.']"},
 	puller("good puller", "off: {puller.enabled: false}, nodeSelector: hub.nodeSelector, tolerations: [hub.tolerations], pullSecrets: [hub.secrets], startTimeout: hub.timeout"),

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 	_ "time/tzdata" // zones by name also where the machine has none
+
+	"gauntlet/internal/lint"
 )
 
 // weekdays as a policy writes them, Sunday first as in package time.
@@ -101,7 +103,7 @@ func (d *document) checkFreezes(p *Policy) {
 		for j, t := range w.Tiers {
 			if f := item(child(field, "tiers"), j); t != "" && !slices.Contains(tiers, t) && !d.reported(f) && !d.reported("tiers") {
 				fix := "write " + oneOf(tiers)
-				if near := nearest(t, tiers); near != "" {
+				if near := lint.Nearest(t, tiers); near != "" {
 					fix = "did you mean " + near + "?"
 				}
 				d.bad(f, fmt.Sprintf("there is no tier %q", t), fix)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"gauntlet/internal/lint"
 	"gauntlet/internal/release"
 )
 
@@ -94,7 +95,7 @@ func (d *document) knownImage(p *Platform, field, image string) {
 	}
 	names := slices.Sorted(maps.Keys(p.Images.Build))
 	fix := "build one of that name, or write " + oneOf(names)
-	if near := nearest(image, names); near != "" {
+	if near := lint.Nearest(image, names); near != "" {
 		fix = "did you mean " + near + "?"
 	}
 	d.bad(field, fmt.Sprintf("images.build has no image %q", image), fix)

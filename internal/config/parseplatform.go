@@ -93,6 +93,7 @@ func (d *document) checkPlatform(p *Platform) {
 	for i, s := range p.InSync {
 		d.checkInSync(item("inSync", i), s)
 	}
+	d.checkPreflight(p.Preflight)
 }
 
 func (d *document) repository(field, value, example string) {

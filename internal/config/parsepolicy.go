@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gauntlet/internal/evidence"
+	"gauntlet/internal/lint"
 )
 
 // ParsePolicy reads policy.yaml. The error is Problems: all of them, not the
@@ -45,7 +46,7 @@ func (d *document) choice(field string, value *string, of ...string) {
 		return
 	}
 	fix := "write " + oneOf(of)
-	if near := nearest(*value, of); near != "" && len(of) > 1 {
+	if near := lint.Nearest(*value, of); near != "" && len(of) > 1 {
 		fix = "did you mean " + near + "? It may be " + oneOf(of)
 	}
 	d.bad(field, fmt.Sprintf("%q is none of its values", *value), fix)
@@ -117,7 +118,7 @@ func (d *document) role(field, r string) bool {
 		return true
 	}
 	fix := "write " + oneOf(Roles)
-	if near := nearest(r, Roles); near != "" {
+	if near := lint.Nearest(r, Roles); near != "" {
 		fix = "did you mean " + near + "?"
 	}
 	d.bad(field, fmt.Sprintf("there is no role %q", r), fix)

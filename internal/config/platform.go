@@ -23,6 +23,7 @@ type Platform struct {
 	Hubs       map[string]Hub `yaml:"hubs"`
 	InSync     []InSync       `yaml:"inSync"`
 	Graces     Graces         `yaml:"graces"`
+	Preflight  Preflight      `yaml:"preflight"`
 
 	src *document
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"gauntlet/internal/preflight/codes"
 	"gauntlet/internal/release"
 )
 
@@ -56,7 +57,7 @@ func (d *document) duplicates(n *yaml.Node, field string) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			if line, ok := first[k.Value]; ok && k.ShortTag() != "!!merge" && k.Kind == yaml.ScalarNode {
-				d.add(markOf(k), child(field, k.Value), "the key stands twice: Helm drops what it has on line "+strconv.Itoa(line),
+				d.coded(codes.KeyTwice, k, child(field, k.Value), "the key stands twice: Helm drops what it has on line "+strconv.Itoa(line),
 					"move what is still wanted here, and delete the other")
 			}
 			first[k.Value] = k.Line

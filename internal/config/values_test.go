@@ -32,9 +32,9 @@ v.yml:1:20: hub.image.tag: it is a map where the tag of notebook belongs
     fix: write a tag, or take it out
 `},
 		{"keys twice: the last counts", "hub:\n  image: {tag: latest}\n  size: 1\n  image: {tag: abc}\nhub2: [{a: 1, a: 2}]\n", `
-v.yml:4:3: warning: hub.image: the key stands twice: Helm drops what it has on line 2
+v.yml:4:3: warning: hub.image: the key stands twice: Helm drops what it has on line 2 (key-twice)
     fix: move what is still wanted here, and delete the other
-v.yml:5:15: warning: hub2[0].a: the key stands twice: Helm drops what it has on line 5
+v.yml:5:15: warning: hub2[0].a: the key stands twice: Helm drops what it has on line 5 (key-twice)
     fix: move what is still wanted here, and delete the other
 `},
 		{"of two documents the last counts", "hub: {image: {tag: latest}}\n---\nhub: {image: {tag: abc}}\n", ""},

@@ -108,7 +108,7 @@ func committed(ctx context.Context, path string) error {
 
 // readFiles reads chart and values, and reports all that is wrong with them.
 func (w *Workspace) readFiles(ctx context.Context, c *checkout) error {
-	if err := errors.Join(w.readValues(c), w.checkSync(), w.packChart(ctx, c)); err != nil {
+	if err := errors.Join(w.readValues(c), w.checkSync(), w.packChart(ctx, c), w.lintFiles(c)); err != nil {
 		return &InputError{err}
 	}
 	var err error
@@ -166,10 +166,8 @@ func (w *Workspace) readValuesFile(file, hub string) (release.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	problems := config.CheckValues(file, data, w.Platform.Chart.Images)
-	for _, p := range problems.Warnings() {
-		w.tell("config", "", Warned, "", p.Error())
-	}
+	problems := config.CheckValues(file, data, w.Platform.Chart.Images).Weigh(w.Platform.Preflight.Severities())
+	w.warn(problems)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
