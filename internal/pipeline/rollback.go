@@ -48,31 +48,49 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 	if _, err := w.signer(); err != nil {
 		return nil, err
 	}
+	s, unread, c, err := w.mayGoBack(ctx, hubName)
+	if err != nil {
+		return nil, err
+	}
+	return w.rollBack(ctx, s, unread, c, hubName, to, reason, reserved{})
+}
+
+// mayGoBack looks who may bring a hub back. Why the ledger could not be read is no
+// error: then the cluster alone decides.
+func (w *Workspace) mayGoBack(ctx context.Context, hubName string) (s *sight, unread error, c *kube.Client, err error) {
 	h, err := w.hub(hubName)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	c, err := w.clients.get(h.Cluster)
-	if err != nil {
-		return nil, err
+	if c, err = w.clients.get(h.Cluster); err != nil {
+		return nil, nil, nil, err
 	}
-	s, unread := w.lookSoon(ctx, hubName)
+	s, unread = w.lookSoon(ctx, hubName)
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return nil, nil, nil, ctx.Err()
 	case unread != nil:
 		w.tell("rollback", hubName, Warned, "", "going on without the ledger: "+kube.OneLine(unread.Error()))
 	default:
 		if _, err := w.speaker(s, config.RoleDeployer, config.RoleBoard); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return w.rollBack(ctx, s, unread, c, hubName, to, reason, reserved{})
+	return s, unread, c, nil
 }
 
 // rollBack brings a hub back, records that unless the ledger could not be read, and
 // verifies it.
 func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, to int, reason string, in reserved) (*RolledBack, error) {
+	out, contents, err := w.bringBack(ctx, s, unread, c, hubName, to, reason, in)
+	if err != nil || !out.Recorded {
+		return out, err
+	}
+	return out, w.verifyRollback(ctx, s, out, contents, in)
+}
+
+// bringBack brings a hub back and records that, unless the ledger could not be read.
+func (w *Workspace) bringBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, to int, reason string, in reserved) (*RolledBack, *release.Contents, error) {
 	h := w.Platform.Hubs[hubName]
 	w.tell("rollback", hubName, Started, "", reason)
 	res, err := deploy.Rollback(ctx, deploy.RollbackRequest{
@@ -80,7 +98,7 @@ func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kub
 		Graces: w.Platform.Graces, Observe: w.watch("rollback", hubName),
 	})
 	if err != nil {
-		return nil, &StepError{Step: "rollback", Hub: hubName, Cause: err}
+		return nil, nil, &StepError{Step: "rollback", Hub: hubName, Cause: err}
 	}
 	kill.At("rollback:unrecorded")
 	state, text := Passed, fmt.Sprintf("revision %d runs what revision %d did (%s)", res.Revision, res.To, ofRelease(res))
@@ -98,10 +116,10 @@ func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kub
 	if err != nil {
 		out.Problem = fmt.Sprintf("NOT RECORDED and not verified: `gauntlet rollback %s` again, or the next deploy to it, records what it runs (%s)", hubName, kube.OneLine(err.Error()))
 		w.tell("rollback", hubName, Warned, "", out.Problem)
-		return out, nil
+		return out, nil, nil
 	}
 	out.Recorded = true
-	return out, w.verifyRollback(ctx, s, out, contents, in)
+	return out, contents, nil
 }
 
 // ofRelease says what a hub went back to.

@@ -42,7 +42,8 @@ func (w *Workspace) IsTier(name string) bool {
 
 // RollbackTier brings the hubs of a tier back from the release that came to the tier
 // last: the last hub of the policy's order first, each as Rollback does. A hub to which
-// that release never came stays as it is; one that fails stops none of the others.
+// that release never came stays as it is; one that fails stops none of the others. The
+// suites run when all that can are back.
 func (w *Workspace) RollbackTier(ctx context.Context, tier, reason string) (*TierBack, error) {
 	if strings.TrimSpace(reason) == "" {
 		return nil, inputf("a rollback needs --reason: others must know why the hubs went back")
@@ -75,26 +76,42 @@ func (w *Workspace) RollbackTier(ctx context.Context, tier, reason string) (*Tie
 	if out.Release == "" {
 		return nil, &StepError{Step: "rollback", Cause: fmt.Errorf("gauntlet has brought nothing to the hubs of tier %s that they could go back from: %s", tier, comingsShown(came))}
 	}
-	var failed []string
+	fail := func(h *HubBackOf, err error) {
+		h.State, h.Why = HubFailed, kube.OneLine(err.Error())
+		w.tell("rollback", h.Hub, Failed, "", h.Why)
+	}
+	var verify []func() error // of each hub, nil where there is nothing to verify
 	for _, name := range slices.Backward(hubOrder(order, w.hubNames(tier))) {
 		if ctx.Err() != nil {
 			return out, ctx.Err()
 		}
-		h := HubBackOf{Hub: name, State: HubLeft}
+		h := HubBackOf{Hub: name, State: HubBack}
+		var check func() error
 		if c := came[name]; c.problem == nil && c.Release != out.Release {
-			h.Why = "release " + short(out.Release) + " never came to it: " + c.String()
+			h.State, h.Why = HubLeft, "release "+short(out.Release)+" never came to it: "+c.String()
 			w.tell("rollback", name, Reused, "", h.Why)
-			out.Hubs = append(out.Hubs, h)
-			continue
+		} else if s, unread, c, err := w.mayGoBack(ctx, name); err != nil {
+			fail(&h, err)
+		} else if b, contents, err := w.bringBack(ctx, s, unread, c, name, 0, reason, reserved{}); err != nil {
+			fail(&h, err)
+		} else {
+			if h.Result = b; b.Recorded {
+				check = func() error { return w.verifyRollback(ctx, s, b, contents, reserved{}) }
+			}
 		}
-		b, err := w.Rollback(ctx, name, 0, reason)
-		h.State, h.Result = HubBack, b
-		if err != nil {
-			h.State, h.Why = HubFailed, kube.OneLine(err.Error())
-			failed = append(failed, name+": "+h.Why)
-			w.tell("rollback", name, Failed, "", h.Why)
+		out.Hubs, verify = append(out.Hubs, h), append(verify, check)
+	}
+	var failed []string
+	for i := range out.Hubs {
+		h := &out.Hubs[i]
+		if verify[i] != nil {
+			if err := verify[i](); err != nil {
+				fail(h, err)
+			}
 		}
-		out.Hubs = append(out.Hubs, h)
+		if h.State == HubFailed {
+			failed = append(failed, h.Hub+": "+h.Why)
+		}
 	}
 	if len(failed) > 0 {
 		return out, &StepError{Step: "rollback", Cause: fmt.Errorf("%d of %d hubs of tier %s: %s", len(failed), len(out.Hubs), tier, strings.Join(failed, "; "))}
