@@ -40,27 +40,23 @@ type LostError struct {
 func (e *LostError) Error() string {
 	return fmt.Sprintf("revision %d of Helm release %s/%s in cluster %s has values that this release lacks: %s: "+
 		"`gauntlet adopt HUB` brings them into files, and then make a release with `gauntlet run`; or let them go with --drop PATH (%s)",
-		e.Revision, e.Namespace, e.ReleaseName, e.Context, listed(e.Paths), "--drop "+firstOf(e.Paths))
+		e.Revision, e.Namespace, e.ReleaseName, e.Context, listed(e.Paths), "--drop "+kube.OneLine(e.Paths[0]))
 }
 
 // maxListed bounds how many names a message holds.
-const maxListed = 20
+const maxListed = 40
 
 // listed is names in a line, for people; they come from clusters.
 func listed(names []string) string {
-	few := names[:min(len(names), maxListed)]
-	s := kube.OneLine(strings.Join(few, ", "))
+	var few []string
+	for _, n := range names[:min(len(names), maxListed)] {
+		few = append(few, kube.OneLine(n))
+	}
+	s := strings.Join(few, ", ")
 	if more := len(names) - len(few); more > 0 {
 		s += fmt.Sprintf(" and %d more", more)
 	}
 	return s
-}
-
-func firstOf(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return kube.OneLine(names[0])
 }
 
 // lost finds what foreign revisions of a history were given that the request lacks:

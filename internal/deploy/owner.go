@@ -19,7 +19,7 @@ const (
 	flux = "Flux"
 )
 
-// An owner is what a tool has noted on an object.
+// An owner is what a tool has noted on an object, in one line.
 type owner struct {
 	Tool      string
 	Kind      string // "Application", "HelmRelease", "Kustomization"; "" when it is not known
@@ -43,7 +43,7 @@ func (e *OwnedError) Error() string {
 		whose = fmt.Sprintf("%s (%s %s)", o.Tool, strings.ToLower(o.Kind), strings.TrimPrefix(o.Namespace+"/"+o.Name, "/"))
 	}
 	return fmt.Sprintf("%s owns objects of this hub in namespace %s of cluster %s, and would put back what gauntlet changes: %s bear %s\n    fix: %s",
-		kube.OneLine(whose), e.Namespace, e.Context, listed(e.Objects[:min(len(e.Objects), 5)])+more(len(e.Objects)-5), kube.OneLine(o.Mark), kube.OneLine(e.fix()))
+		kube.OneLine(whose), e.Namespace, e.Context, listed(e.Objects[:min(len(e.Objects), 5)])+more(len(e.Objects)-5), o.Mark, e.fix())
 }
 
 func more(n int) string {
@@ -84,8 +84,8 @@ func ownerOf(m helm.Meta) (owner, bool) {
 		kustomize = "kustomize.toolkit.fluxcd.io/"
 		managedBy = "app.kubernetes.io/managed-by"
 	)
-	if id := m.Annotations[tracking]; id != "" {
-		app, _, _ := strings.Cut(id, ":")
+	if id := m.Annotations[tracking]; id != "" { // of any form; labels are of a strict one
+		app, _, _ := strings.Cut(kube.OneLine(id), ":")
 		o := owner{Tool: argo, Kind: "Application", Name: app, Mark: tracking}
 		if ns, name, ok := strings.Cut(app, "_"); ok { // an application outside of Argo's own namespace
 			o.Namespace, o.Name = ns, name

@@ -29,8 +29,11 @@ type MovedError struct {
 
 func (e *MovedError) Error() string {
 	const most = 20
-	few := e.Moved[:min(len(e.Moved), most)]
-	s := fmt.Sprintf("hub %s has moved on since the plan was saved: %s", e.Hub, kube.OneLine(strings.Join(few, "; ")))
+	var few []string
+	for _, m := range e.Moved[:min(len(e.Moved), most)] {
+		few = append(few, kube.OneLine(m))
+	}
+	s := fmt.Sprintf("hub %s has moved on since the plan was saved: %s", e.Hub, strings.Join(few, "; "))
 	if more := len(e.Moved) - len(few); more > 0 {
 		s += fmt.Sprintf("; and %d more", more)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gauntlet/internal/deploy"
+	"gauntlet/internal/deploy/prepull"
 	"gauntlet/internal/plan"
 	"gauntlet/internal/release"
 )
@@ -77,6 +78,9 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName, save string) (*Plann
 		out.Groups = []plan.Group{}
 	}
 	out.Notes = append(out.Notes, w.refusals(ctx, m)...)
+	if note := w.pullerNote(m); note != "" {
+		out.Notes = append(out.Notes, note)
+	}
 	if save != "" {
 		if out.Saved, err = w.save(ctx, s, m, p, save); err != nil {
 			return nil, &StepError{Step: "plan", Hub: hubName, Cause: fmt.Errorf("save it: %w", err)}
@@ -86,6 +90,18 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName, save string) (*Plann
 		out.Connected = w.connected(ctx, hubName)
 	}
 	return out, nil
+}
+
+// pullerNote says what becomes of a chart's own puller of images, "" where there is none.
+func (w *Workspace) pullerNote(m *move) string {
+	off, err := prepull.Off(w.Platform.Chart.PrePuller, m.contents.ChartArchive)
+	if err != nil || len(off) == 0 {
+		return "" // a deploy says what is wrong with it
+	}
+	if path := prepull.StillOn(m.values, off); path != "" {
+		return fmt.Sprintf("the release leaves the chart's own puller on (%s): its hook may wait for ever", path)
+	}
+	return "the chart's own puller of images is switched off: no hook waits for them, the nodes have them before"
 }
 
 // refusals are why a deploy would leave the hub alone.

@@ -197,6 +197,8 @@ func volumeEffect(kind, action string, live, next Object) string {
 		return size(next)
 	case action == Removed:
 		return "the claim goes, and with it its volume's data unless the volume's reclaim policy keeps them"
+	case size(live) != size(next):
+		return fmt.Sprintf("its volume grows from %s to %s, and never back", size(live), size(next))
 	}
 	return ""
 }

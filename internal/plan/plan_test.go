@@ -192,7 +192,7 @@ secrets | changed Secret/s
 		"a claim grows": {
 			live: "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: db}, spec: {resources: {requests: {storage: 1Gi}}, volumeName: v}}",
 			next: "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: db}, spec: {resources: {requests: {storage: 2Gi}}, volumeName: v}}",
-			want: "volumes | changed PersistentVolumeClaim/db\n  spec.resources.requests.storage: 1Gi → 2Gi\n",
+			want: "volumes | changed PersistentVolumeClaim/db | its volume grows from 1Gi to 2Gi, and never back\n  spec.resources.requests.storage: 1Gi → 2Gi\n",
 		},
 		"a claim goes": {
 			live: "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: db}, spec: {}}",
