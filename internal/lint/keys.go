@@ -105,7 +105,11 @@ func known(defaults any, schema map[string]any, code string) *Keys {
 		k.keys[name] = known(values[name], sub, code)
 	}
 	for name, v := range values {
-		if k.keys[name] == nil {
+		switch {
+		case k.keys[name] != nil:
+		case k.open && schema != nil: // the schema leaves all below it to somebody else
+			k.keys[name] = &Keys{open: true}
+		default:
 			k.keys[name] = known(v, nil, code)
 		}
 	}
@@ -136,6 +140,9 @@ func (k *Keys) and(parent *Keys) *Keys {
 		} else {
 			if out.keys == nil {
 				out.keys = map[string]*Keys{}
+			}
+			if k.open {
+				p = &Keys{open: true}
 			}
 			out.keys[name] = p
 		}

@@ -76,6 +76,20 @@ func TestUnknownKeys(t *testing.T) {
 	}
 }
 
+func TestBelowWhatASchemaLeavesOpenNothingIsUnknown(t *testing.T) {
+	const schema = `{"properties": {"config": {"type": "object", "additionalProperties": true}}}`
+	sub := map[string]string{
+		"Chart.yaml":                    "apiVersion: v2\nname: main\nversion: 1.0.0\n",
+		"values.yaml":                   "sub: {config: {Authenticator: {allow_all: true}}}\n",
+		"charts/sub/Chart.yaml":         "apiVersion: v2\nname: sub\nversion: 1.0.0\n",
+		"charts/sub/values.yaml":        "config: {JupyterHub: {admin_access: true}}\n",
+		"charts/sub/values.schema.json": schema,
+	}
+	if got := unknown(t, keys(t, sub), "sub: {config: {Authenticator: {allow_al: 1}, JupyterHub: {admin_acces: 1}}}"); got != "" {
+		t.Error(got)
+	}
+}
+
 func TestKeysOfSubcharts(t *testing.T) {
 	k := keys(t, map[string]string{
 		"Chart.yaml":             "apiVersion: v2\nname: main\nversion: 1.0.0\ndependencies: [{name: sub, version: 1.0.0, alias: hub, condition: hub.enabled}, {name: away, version: 1.0.0}]\n",
