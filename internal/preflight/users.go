@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +42,12 @@ func networkPolicies(f *Facts) []Finding {
 				continue
 			}
 			what := it.Action
-			if len(it.Lines) > 0 {
-				what += ": " + strings.Join(it.Lines[:min(3, len(it.Lines))], "; ")
+			if it.Action == plan.Changed {
+				lines := slices.DeleteFunc(slices.Clone(it.Lines), func(l string) bool { return strings.HasPrefix(l, "metadata.") })
+				if len(lines) == 0 && it.More == 0 {
+					continue // a label lets nothing through
+				}
+				what += ": " + strings.Join(lines[:min(3, len(lines))], "; ")
 			}
 			out = append(out, Finding{Code: codes.NetworkPolicy, Object: it.Object, Cause: what,
 				Fix: "make sure that users' servers still reach the hub, their gateway and what they work with"})

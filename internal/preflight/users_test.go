@@ -22,10 +22,21 @@ live:
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: proxy}, spec: {template: {metadata: {labels: {app: proxy}}, spec: {containers: [{name: chp, image: "chp:2"}]}}}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: singleuser}, spec: {}}
+---
+live:
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: labelled}, spec: {}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: labelled, labels: {a: b}}, spec: {}}
+---
+live:
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: hub}, spec: {policyTypes: [Ingress]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: hub, labels: {a: b}}, spec: {policyTypes: [Ingress, Egress]}}
 `)}
 	const want = `
 warning users-cut-off Deployment/proxy: changed: its pods restart, and users are cut off meanwhile
-warning network-policy NetworkPolicy/singleuser: added`
+warning network-policy NetworkPolicy/singleuser: added
+warning network-policy NetworkPolicy/hub: changed: spec.policyTypes: +Egress`
 	says(t, f, want)
 	f.Helm = Record{}
 	for i := range f.Objects {
