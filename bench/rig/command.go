@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"gauntlet/internal/kube"
@@ -30,6 +31,7 @@ type Command struct {
 type Outcome struct {
 	Command  Command
 	Took     time.Duration // from before it was started until it was gone
+	Memory   int64         // most resident memory at a time, in bytes
 	Code     int
 	Out, Err string
 }
@@ -55,6 +57,9 @@ func (r *Rig) Run(ctx context.Context, c Command) (Outcome, error) {
 		return o, fmt.Errorf("run %s: %w", c, err)
 	}
 	o.Code = cmd.ProcessState.ExitCode()
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		o.Memory = u.Maxrss << 10
+	}
 	return o, nil
 }
 
@@ -116,3 +121,6 @@ func (r *Rig) Helm(namespace string, args ...string) Command {
 func (r *Rig) Gauntlet(p *Platform, args ...string) Command {
 	return Command{Dir: p.Dir, Argv: append([]string{r.Program("gauntlet")}, args...)}
 }
+
+// Shell is any command in the checkout's folder.
+func (r *Rig) Shell(argv ...string) Command { return Command{Dir: r.Root, Argv: argv} }

@@ -36,6 +36,9 @@ func Open(ctx context.Context, rounds int) (*Rig, error) {
 	if err := r.ready(ctx); err != nil {
 		return nil, err
 	}
+	if err := os.Setenv("KUBECONFIG", lab.Kubeconfig()); err != nil { // for clients of this process
+		return nil, err
+	}
 	r.Work, err = os.MkdirTemp("", "gauntlet-bench-")
 	return r, err
 }
