@@ -30,9 +30,11 @@ type bench struct {
 	ours *rig.Platform
 	peer *rig.Peer
 
-	upgrades healthy
-	drills   []drill
-	watch    watching
+	upgrades     healthy
+	drills       []drill
+	drillsFailed bool
+
+	watch watching
 }
 
 func main() {

@@ -113,6 +113,13 @@ func (p *APIProxy) Counts() (map[string]int, time.Duration) {
 	return maps.Clone(p.counts), p.last.Sub(p.first)
 }
 
+// Reset begins to count anew.
+func (p *APIProxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts, p.first, p.last = map[string]int{}, time.Time{}, time.Time{}
+}
+
 // Close ends the proxy and what goes through it.
 func (p *APIProxy) Close() error {
 	err := p.server.Close()

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,16 @@ import (
 	"gauntlet/lab"
 )
 
-// limit bounds one command.
+// limit bounds one command that has no limit of its own.
 const limit = 10 * time.Minute
 
 // A Command is a program to run in a folder; Env is added to the environment that
 // all commands share.
 type Command struct {
-	Dir  string
-	Env  []string
-	Argv []string
+	Dir   string
+	Env   []string
+	Argv  []string
+	Limit time.Duration // ten minutes when 0
 }
 
 // An Outcome is what a command left behind. Its Code is -1 when a signal ended it.
@@ -38,7 +40,7 @@ type Outcome struct {
 
 // Run runs a command. Its exit code is not an error.
 func (r *Rig) Run(ctx context.Context, c Command) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Limit, limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, append(r.environment(), c.Env...)

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
@@ -38,7 +38,7 @@ type Platform struct {
 
 const policyText = `apiVersion: gauntlet/v1
 tiers:
-  - bleeding-edge: {hubs: all, suites: [Hub]}
+  - bleeding-edge: {hubs: all, suites: [hub]}
 people:
   ci: {roles: [builder, checker, deployer], key: %q}
   ada: {roles: [board], key: %q}
@@ -103,32 +103,48 @@ func (r *Rig) make(ctx context.Context, p *Platform) error {
 // cut leaves one hub of the example's configuration. The images stay as they are,
 // so what the demonstration has shown of them holds here too.
 func (p *Platform) cut() error {
+	return p.edit(func(whole, hub map[string]any) error {
+		set, ok := hub["set"].(map[string]any)
+		if !ok {
+			return fmt.Errorf("the example's hub %s has no set", Hub)
+		}
+		set["jupyterhub.proxy.service.nodePort"] = p.Port
+		hub["namespace"], hub["url"] = p.Name, fmt.Sprintf("http://172.29.0.11:%d", p.Port)
+		whole["platform"], whole["ledger"] = p.Name, p.repo
+		whole["workbench"] = map[string]any{"context": Cluster, "namespace": p.bench()}
+		whole["hubs"] = map[string]any{Hub: hub}
+		delete(whole, "inSync")
+		return nil
+	})
+}
+
+// SetPools gives the platform's hub the pools that images are brought to.
+func (p *Platform) SetPools(pools ...any) error {
+	return p.edit(func(_, hub map[string]any) error {
+		hub["pools"] = pools
+		return nil
+	})
+}
+
+// edit changes the platform's configuration, and in it the one hub that counts.
+func (p *Platform) edit(with func(whole, hub map[string]any) error) error {
 	file := filepath.Join(p.Dir, "gauntlet.yaml")
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	var c struct {
-		Hubs map[string]map[string]any `json:"hubs"`
-	}
 	whole := map[string]any{}
 	if err := yaml.Unmarshal(data, &whole); err != nil {
 		return err
 	}
-	if err := yaml.Unmarshal(data, &c); err != nil {
+	hubs, _ := whole["hubs"].(map[string]any)
+	hub, ok := hubs[Hub].(map[string]any)
+	if !ok {
+		return fmt.Errorf("%s has no hub %s", file, Hub)
+	}
+	if err := with(whole, hub); err != nil {
 		return err
 	}
-	h := c.Hubs[Hub]
-	set, ok := h["set"].(map[string]any)
-	if !ok {
-		return fmt.Errorf("the example has no hub %s with set", Hub)
-	}
-	set["jupyterhub.proxy.service.nodePort"] = p.Port
-	h["namespace"], h["url"] = p.Name, fmt.Sprintf("http://172.29.0.11:%d", p.Port)
-	whole["platform"], whole["ledger"] = p.Name, p.repo
-	whole["workbench"] = map[string]any{"context": Cluster, "namespace": p.bench()}
-	whole["hubs"] = map[string]any{Hub: h}
-	delete(whole, "inSync")
 	if data, err = yaml.Marshal(whole); err != nil {
 		return err
 	}
