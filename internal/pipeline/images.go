@@ -243,7 +243,7 @@ func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, abou
 // try runs a suite on a subject and records its result.
 func (w *Workspace) try(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
 	step := suite.Name
-	w.tell(step, hubName, Started, "", fmt.Sprintf("%d checks", len(suite.Checks)))
+	w.tell(step, hubName, Started, "", count(len(suite.Checks), "check", "checks"))
 	result := check.Run(ctx, suite, func(o check.Outcome) {
 		w.tell(step, hubName, strings.ToLower(string(o.State)), o.Name, o.Message)
 		kill.At(step + ":" + o.Name)
@@ -261,7 +261,7 @@ func (w *Workspace) try(ctx context.Context, s *sight, suite check.Suite, about 
 	if result.State == check.Failed {
 		return &StepError{Step: step, Hub: hubName, Cause: firstFailure(result)}
 	}
-	w.tell(step, hubName, Passed, "", fmt.Sprintf("%d checks in %s", len(result.Outcomes), result.Finished.Sub(result.Started).Round(100e6)))
+	w.tell(step, hubName, Passed, "", fmt.Sprintf("%s in %s", count(len(result.Outcomes), "check", "checks"), result.Finished.Sub(result.Started).Round(100e6)))
 	return nil
 }
 
