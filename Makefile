@@ -9,7 +9,7 @@ GAUNTLET := bin/gauntlet
 HELM3    := bin/helm3
 LAB := bin/lab
 
-.PHONY: help build demo drills test test-unit test-e2e test-long vet lab-up lab-down lab-status bench clean FORCE
+.PHONY: help build demo drills test test-unit test-e2e test-lab test-long vet lab-up lab-down lab-status bench clean FORCE
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,14 @@ drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table go
 	@$(LAB) up
 	GAUNTLET_DRILLS=$(CURDIR)/bin/drills go test -count=1 -timeout 30m -parallel 4 -v -run 'TestEndToEnd/(demo walks|beside each other)/drills' ./e2e
 
+# On images that the demonstration has made: make demo.
+TEST_REGISTRY := 172.29.0.1:5000
+TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REGISTRY) GAUNTLET_TEST_HELM3=$(CURDIR)/$(HELM3) \
+	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0
+
+test-lab: $(LAB) $(HELM3) ## the packages' own tests on the lab, after make demo (about 10 min)
+	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
+
 test: $(LAB) ## everything once
 	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }
 	@$(MAKE) --no-print-directory test-unit
@@ -66,6 +74,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	  for fuzz in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
 	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
 	$(LAB) up
+	@$(MAKE) --no-print-directory test-lab
 	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e
 	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run 'TestLab|TestNodesForDrills' ./lab
 

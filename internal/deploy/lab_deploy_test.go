@@ -104,7 +104,7 @@ func TestLabUsersHelmGoesOnWorking(t *testing.T) {
 	if _, err := Deploy(ctx, one); !errors.As(err, &foreign) || foreign.Revision != 2 || foreign.Pending {
 		t.Fatalf("over another tool's revision: %v", err)
 	}
-	one.Adopt = true
+	one.Adopt, one.Drop = true, []string{"cpu"}
 	if res, err := Deploy(ctx, one); err != nil || res.Revision != 3 {
 		t.Fatalf("adopt: %+v, %v", res, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	ggcr "github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +29,7 @@ import (
 )
 
 // These tests need a real cluster (GAUNTLET_TEST_CONTEXT) and the example's notebook
-// image in a registry it can pull from (GAUNTLET_TEST_NOTEBOOK, name:tag@digest).
+// image in a registry it can pull from (GAUNTLET_TEST_NOTEBOOK, name:tag).
 const (
 	contextEnv  = "GAUNTLET_TEST_CONTEXT"
 	notebookEnv = "GAUNTLET_TEST_NOTEBOOK"
@@ -122,6 +124,22 @@ func labHubUnder(t *testing.T, c *kube.Client, held *kube.Held, values release.V
 	return ""
 }
 
+// awaitGone waits until the namespace is not on its way out.
+func awaitGone(t *testing.T, c *kube.Client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		ns, err := c.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp == nil {
+			return
+		}
+		if err := kube.Sleep(ctx, 200*time.Millisecond); err != nil {
+			t.Fatalf("namespace %s is not gone after a minute", namespace)
+		}
+	}
+}
+
 func connect(t *testing.T) *kube.Client {
 	t.Helper()
 	name := os.Getenv(contextEnv)
@@ -132,6 +150,18 @@ func connect(t *testing.T) *kube.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ref, err := ggcr.ParseReference(os.Getenv(notebookEnv), ggcr.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ref.(ggcr.Digest); !ok {
+		head, err := remote.Head(ref, remote.WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv(notebookEnv, os.Getenv(notebookEnv)+"@"+head.Digest.String())
+	}
+	awaitGone(t, c) // what an earlier test removes
 	t.Cleanup(func() {
 		if os.Getenv("GAUNTLET_KEEP") != "" {
 			return
