@@ -39,15 +39,9 @@ func Check(p *Platform, pol *Policy) error {
 			policy.bad(field, "no hub belongs to this tier: it would pass with nothing checked", "give a hub tier: "+t.Name+", or take the tier out")
 			continue
 		}
-		for i, name := range t.Order {
-			if slices.Contains(byTier[t.Name], name) {
-				continue
-			}
-			cause := fmt.Sprintf("there is no hub %q", name)
-			if h, ok := p.Hubs[name]; ok {
-				cause = fmt.Sprintf("hub %s belongs to tier %s", name, h.Tier)
-			}
-			policy.bad(item(child(field, "order"), i), cause, "name hubs of this tier: "+oneOf(byTier[t.Name]))
+		t.checkHubs(p, policy, child(field, "order"), t.Order, byTier[t.Name])
+		for i, wave := range t.Waves {
+			t.checkHubs(p, policy, item(child(field, "waves"), i), wave, byTier[t.Name])
 		}
 	}
 	for i, w := range pol.Freeze {

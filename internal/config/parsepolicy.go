@@ -77,6 +77,7 @@ func (d *document) checkTier(p *Policy, t *Tier, last bool) {
 		d.choice(child(field, "version"), &t.Version, "semver")
 	}
 	d.names(child(field, "order"), "hub", t.Order)
+	d.checkWaves(field, t)
 }
 
 func (d *document) checkApproval(p *Policy, field string, a *Approval) {

@@ -16,14 +16,16 @@ type Policy struct {
 // A Tier is one stage of hubs and what a release needs to enter it (Approval,
 // Version) and to leave it for the next (Suites, Soak, Signoff).
 type Tier struct {
-	Name     string        `yaml:"-"`      // the key in the tiers list
-	Hubs     string        `yaml:"hubs"`   // "any": one hub of the tier is enough; "all" (default)
-	Suites   []string      `yaml:"suites"` // hub suites that must pass on the tier's hubs; at least one
-	Approval *Approval     `yaml:"approval"`
-	Soak     time.Duration `yaml:"soak"`
-	Signoff  *Signoff      `yaml:"signoff"`
-	Version  string        `yaml:"version"` // "semver": the release must bear a version
-	Order    []string      `yaml:"order"`   // hubs one after another; default by name
+	Name        string        `yaml:"-"`      // the key in the tiers list
+	Hubs        string        `yaml:"hubs"`   // "any": one hub of the tier is enough; "all" (default)
+	Suites      []string      `yaml:"suites"` // hub suites that must pass on the tier's hubs; at least one
+	Approval    *Approval     `yaml:"approval"`
+	Soak        time.Duration `yaml:"soak"`
+	Signoff     *Signoff      `yaml:"signoff"`
+	Version     string        `yaml:"version"`     // "semver": the release must bear a version
+	Order       []string      `yaml:"order"`       // hubs one after another; default by name
+	Waves       [][]string    `yaml:"waves"`       // hubs of one wave side by side, waves one after another; in place of Order
+	MaxParallel int           `yaml:"maxParallel"` // hubs of a wave at a time; 0: all of them
 }
 
 // A Freeze is a time when nothing new enters some tiers and hubs: once (From, To), or

@@ -9,14 +9,15 @@ import (
 )
 
 // order: the hubs of the tier that come before the one asked for run the release
-// and passed their suites. Interchangeable hubs have no order.
+// and passed their suites. Hubs of one wave, and interchangeable ones, have no order.
 func (f *facts) order(t config.Tier) []Requirement {
 	if f.Hub == "" || t.Hubs == "any" {
 		return nil
 	}
-	hubs := f.hubsOf(t)
+	waves := f.waves(t)
+	mine := slices.IndexFunc(waves, func(w []string) bool { return slices.Contains(w, f.Hub) })
 	var rs []Requirement
-	for _, h := range hubs[:max(slices.Index(hubs, f.Hub), 0)] {
+	for _, h := range slices.Concat(waves[:max(mine, 0)]...) {
 		t := t
 		t.Soak = 0
 		shown := f.passedHub(t, h, true)

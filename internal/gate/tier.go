@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -174,21 +173,18 @@ func (f *facts) soak(t config.Tier, hub string, s stay) Requirement {
 	return r
 }
 
-// hubsOf are the hubs of a tier in the order they are deployed: as the policy
-// lists them, then by name.
-func (f *facts) hubsOf(t config.Tier) []string {
+// hubsOf are the hubs of a tier in the order they are deployed.
+func (f *facts) hubsOf(t config.Tier) []string { return slices.Concat(f.waves(t)...) }
+
+// waves are the hubs of a tier as a release goes over them.
+func (f *facts) waves(t config.Tier) [][]string {
 	var hubs []string
-	for _, h := range t.Order {
-		if f.Hubs[h] == t.Name && !slices.Contains(hubs, h) {
+	for h, tier := range f.Hubs {
+		if tier == t.Name {
 			hubs = append(hubs, h)
 		}
 	}
-	for _, h := range slices.Sorted(maps.Keys(f.Hubs)) {
-		if f.Hubs[h] == t.Name && !slices.Contains(hubs, h) {
-			hubs = append(hubs, h)
-		}
-	}
-	return hubs
+	return t.Plan(hubs)
 }
 
 // best is the hub that has come furthest, where one is enough: one that passed,

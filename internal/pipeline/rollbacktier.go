@@ -81,7 +81,7 @@ func (w *Workspace) RollbackTier(ctx context.Context, tier, reason string) (*Tie
 		w.tell("rollback", h.Hub, Failed, "", h.Why)
 	}
 	var verify []func() error // of each hub, nil where there is nothing to verify
-	for _, name := range slices.Backward(hubOrder(order, w.hubNames(tier))) {
+	for _, name := range slices.Backward(slices.Concat(order.Plan(w.hubNames(tier))...)) {
 		if ctx.Err() != nil {
 			return out, ctx.Err()
 		}

@@ -17,44 +17,19 @@ import (
 	"gauntlet/internal/release"
 )
 
-// enter brings a release into a tier: its hubs one after another, each judged,
-// deployed and checked before the next.
-func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Tier, o DeployOptions) error {
-	hubs, err := w.tierHubs(ctx, id, tier)
-	if err != nil {
-		return err
-	}
-	for _, h := range hubs {
-		if _, err := w.Deploy(ctx, id.Hex(), h, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tierHubs are the hubs of a tier in the policy's order; where any one will do, the
-// one that already runs the deployable, else the first.
-func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
-	hubs := hubOrder(tier, w.hubNames(tier.Name))
+// tierHubs are the hubs of a tier as a release goes over them; where any one will do,
+// the one that already runs the deployable, else the first.
+func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([][]string, error) {
+	waves := tier.Plan(w.hubNames(tier.Name))
+	hubs := slices.Concat(waves...)
 	if tier.Hubs != "any" || len(hubs) < 2 {
-		return hubs, nil
+		return waves, nil
 	}
 	contents, err := w.open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return []string{oneOf(hubs, contents.Release, w.states(ctx))}, nil
-}
-
-// hubOrder are the hubs of a tier in the policy's order, the others by name.
-func hubOrder(tier config.Tier, names []string) []string {
-	hubs := slices.Clone(tier.Order)
-	for _, h := range names {
-		if !slices.Contains(hubs, h) {
-			hubs = append(hubs, h)
-		}
-	}
-	return hubs
+	return [][]string{{oneOf(hubs, contents.Release, w.states(ctx))}}, nil
 }
 
 // oneOf is the hub that runs its part of a release, else the first.
