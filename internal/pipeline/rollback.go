@@ -134,13 +134,13 @@ func ofRelease(r deploy.RollbackResult) string {
 // once is given less time the next time.
 func (w *Workspace) lookSoon(ctx context.Context, hubName string) (*sight, error) {
 	patience := ledgerPatience
-	if w.unread {
+	if w.unread.Load() {
 		patience = ledgerPatience / 4
 	}
 	ctx, cancel := bounded(ctx, patience)
 	defer cancel()
 	s, err := w.look(ctx, hubName)
-	w.unread = err != nil
+	w.unread.Store(err != nil)
 	return s, because(ctx, err)
 }
 

@@ -43,11 +43,14 @@ func TestAfterAFailureNothingMoreIsBegunAndTheOthersEnd(t *testing.T) {
 	broken := errors.New("broken")
 	var mu sync.Mutex
 	var begun, ended []string
-	failed := make(chan struct{})
+	failed, both := make(chan struct{}), make(chan struct{})
 	err := sideBySide([]string{"a", "b", "c"}, 2, func(hub string) error {
 		mu.Lock()
-		begun = append(begun, hub)
+		if begun = append(begun, hub); len(begun) == 2 {
+			close(both)
+		}
 		mu.Unlock()
+		<-both
 		if hub == "a" {
 			close(failed)
 			return broken

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gauntlet/internal/config"
@@ -34,7 +35,7 @@ type Workspace struct {
 	opts    Options
 	ledger  *ledger.Ledger
 	clients clients
-	unread  bool // the ledger could not be read when an emergency asked for it
+	unread  atomic.Bool // the ledger could not be read when an emergency asked for it
 }
 
 // Open reads the configuration and prepares the ledger and the clusters; nothing
