@@ -227,6 +227,18 @@ func (h *Held) Check() error {
 	return nil
 }
 
+// Overtaken says, of a lock that was lost, whether another has held it since.
+func (h *Held) Overtaken(ctx context.Context) (bool, error) {
+	lease, err := h.lease.Get(ctx, LockName, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil // whoever removed it may have held it
+	case err != nil:
+		return false, fmt.Errorf("look who holds the lock: %w", err)
+	}
+	return transitions(lease) != h.Fence || holderOf(lease) != h.holder, nil
+}
+
 func (h *Held) end(why error) {
 	h.mu.Lock()
 	if h.ended == nil {

@@ -234,6 +234,38 @@ func TestAStolenLockEndsAtTheNextRenewal(t *testing.T) {
 	})
 }
 
+func TestALostLockTellsWhetherAnotherHasHeldItSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &leaseServer{}
+		ctx, h := lock(t, s, "ada", nil)
+		s.set(true)
+		<-ctx.Done()
+		if _, err := h.Overtaken(t.Context()); err == nil {
+			t.Error("no error while nobody can be asked")
+		}
+		s.set(false)
+		if taken, err := h.Overtaken(t.Context()); taken || err != nil {
+			t.Errorf("nobody came: %v, %v", taken, err)
+		}
+		next := newHeld(s, "next", nil)
+		if err := next.take(t.Context(), LockRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"held", "given back"} {
+			if taken, err := h.Overtaken(t.Context()); !taken || err != nil {
+				t.Errorf("%s by another: %v, %v", when, taken, err)
+			}
+			none := ""
+			s.mu.Lock()
+			l := s.lease.DeepCopy()
+			l.Spec.HolderIdentity = &none
+			s.store(l)
+			s.mu.Unlock()
+		}
+		_ = h.Release()
+	})
+}
+
 func TestADeletedLeaseEndsTheLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &leaseServer{}

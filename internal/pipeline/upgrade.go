@@ -80,6 +80,30 @@ func (w *Workspace) reserve(ctx context.Context, m *move) (locked context.Contex
 	}, nil
 }
 
+// reserveAgain takes the lock once more where it was lost, unless another has held it
+// since: then the hub, and what runs on it now, is theirs.
+func (w *Workspace) reserveAgain(ctx context.Context, m *move) (locked context.Context, release func(), err error) {
+	lost := m.in.held
+	if lost.Check() == nil {
+		return ctx, func() {}, nil
+	}
+	theirs := fmt.Errorf("another run has held the lock of namespace %s since: what the hub runs now is left to it", m.part.Target.Namespace)
+	switch taken, err := lost.Overtaken(ctx); {
+	case err != nil:
+		return nil, nil, err
+	case taken:
+		return nil, nil, theirs
+	}
+	if locked, release, err = w.reserve(ctx, m); err != nil {
+		return nil, nil, err
+	}
+	if m.in.held.Fence != lost.Fence+1 {
+		release()
+		return nil, nil, theirs
+	}
+	return locked, release, nil
+}
+
 // stand notes who has a server on the hub and holds a kernel open on it.
 func (w *Workspace) stand(ctx context.Context, m *move) {
 	w.tell("upgrade", m.hub, Started, "", "notes whose servers run, and holds a kernel open meanwhile")
@@ -132,18 +156,14 @@ func (w *Workspace) undo(ctx context.Context, s *sight, m *move, cause error) er
 		w.tell("rollback", m.hub, Warned, "", fmt.Sprintf("left as it is, as --no-rollback asks: `gauntlet rollback %s --to %d --reason …` brings it back", m.hub, to))
 		return cause
 	}
-	locked, release := ctx, func() {}
-	if m.in.held.Check() != nil {
-		// Lost meanwhile: others may have been at it, which Rollback will see.
-		if locked, release, err = w.reserve(ctx, m); err != nil {
-			return &RolledBackError{Cause: cause, Err: err}
-		}
-		if now, err := w.revisionsSoon(locked, m); err != nil || now[0].Revision != revs[0].Revision {
-			release()
-			return &RolledBackError{Cause: cause, Err: errors.Join(fmt.Errorf("others have changed Helm release %s/%s meanwhile", at.Namespace, at.Release), err)}
-		}
+	locked, release, err := w.reserveAgain(ctx, m)
+	if err != nil {
+		return &RolledBackError{Cause: cause, Err: err}
 	}
 	defer release()
+	if now, err := w.revisionsSoon(locked, m); err != nil || now[0].Revision != revs[0].Revision {
+		return &RolledBackError{Cause: cause, Err: errors.Join(fmt.Errorf("others have changed Helm release %s/%s meanwhile", at.Namespace, at.Release), err)}
+	}
 	back, err := w.rollBack(locked, s, nil, m.client, m.hub, to, kube.OneLine(cause.Error()), m.in)
 	return &RolledBackError{Cause: cause, Back: back, Err: err}
 }
