@@ -80,7 +80,13 @@ func (c *Client) CreatePod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, e
 // lasts too long (a failing pull 90 s, no node 5 min), and when ctx ends: then
 // with what the pod was still waiting for.
 func (c *Client) WaitReady(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
-	return c.waitPod(ctx, namespace, name, "ready", func(pod *corev1.Pod) (bool, error) {
+	return c.WaitReadyTelling(ctx, namespace, name, nil)
+}
+
+// WaitReadyTelling is WaitReady that tells, each time it changes, what keeps the pod from
+// running and may pass by itself.
+func (c *Client) WaitReadyTelling(ctx context.Context, namespace, name string, tell func(*PodError)) (*corev1.Pod, error) {
+	return c.waitPod(ctx, namespace, name, "ready", tell, func(pod *corev1.Pod) (bool, error) {
 		if pod.Status.Phase == corev1.PodSucceeded {
 			return false, &PodError{Pod: name, Reason: Finished, Message: "it ended with code zero while it should keep running", Permanent: true}
 		}
@@ -96,12 +102,12 @@ func (c *Client) WaitReady(ctx context.Context, namespace, name string) (*corev1
 // WaitFinished waits until a pod has ended: nil when all its containers ended
 // with code zero, else a *PodError as for WaitReady.
 func (c *Client) WaitFinished(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
-	return c.waitPod(ctx, namespace, name, "finished", func(pod *corev1.Pod) (bool, error) {
+	return c.waitPod(ctx, namespace, name, "finished", nil, func(pod *corev1.Pod) (bool, error) {
 		return pod.Status.Phase == corev1.PodSucceeded, nil
 	})
 }
 
-func (c *Client) waitPod(ctx context.Context, namespace, name, what string, done func(*corev1.Pod) (bool, error)) (*corev1.Pod, error) {
+func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell func(*PodError), done func(*corev1.Pod) (bool, error)) (*corev1.Pod, error) {
 	start := time.Now()
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -121,7 +127,11 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, done
 			return false, nil
 		}
 		if e.Type == watch.Deleted {
-			return false, &PodError{Pod: name, Reason: Gone, Message: "it was deleted while it was waited for", Permanent: true}
+			gone := &PodError{Pod: name, Reason: Gone, Message: "it was deleted while it was waited for", Permanent: true}
+			if passing != nil { // whoever deleted it gave up on that
+				gone.Reason, gone.Message = passing.Reason, passing.Message+" ("+gone.Message+")"
+			}
+			return false, gone
 		}
 		last = pod
 		if ok, err := done(pod); ok || err != nil {
@@ -142,6 +152,9 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, done
 				grace = nil
 			}
 			if why != nil {
+				if tell != nil {
+					tell(why)
+				}
 				grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
 			}
 		}

@@ -173,6 +173,17 @@ func TestAWaitCutShortNamesItsCause(t *testing.T) {
 			}
 		})
 	}
+	t.Run("deleted by whoever gave up on it", func(t *testing.T) {
+		var told []string
+		_, err := later(t, pod(unschedulable), nil).WaitReadyTelling(soon(t), "bench", "p", func(p *PodError) { told = append(told, p.Reason) })
+		var p *PodError
+		if !errors.As(err, &p) || p.Reason != Unschedulable || !strings.Contains(p.Message, "deleted") {
+			t.Errorf("got %v", err)
+		}
+		if len(told) != 1 || told[0] != Unschedulable {
+			t.Errorf("told %q", told)
+		}
+	})
 	t.Run("no pod", func(t *testing.T) {
 		_, err := (&Client{Interface: fake.NewClientset()}).WaitReady(soon(t), "bench", "p")
 		var p *PodError

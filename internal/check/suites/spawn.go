@@ -78,7 +78,7 @@ func (p *probe) watchPod(ctx context.Context) (string, error) {
 			return "", err
 		}
 		if len(pods) > 0 {
-			_, err := p.t.Client.WaitReady(ctx, p.t.Namespace, pods[0].Name)
+			_, err := p.t.Client.WaitReadyTelling(ctx, p.t.Namespace, pods[0].Name, func(why *kube.PodError) { p.tell("%v", why) })
 			return pods[0].Name, err
 		}
 		if err := kube.Sleep(ctx, 500*time.Millisecond); err != nil {
