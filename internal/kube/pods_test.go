@@ -175,7 +175,18 @@ func TestAWaitCutShortNamesItsCause(t *testing.T) {
 	}
 	t.Run("deleted by whoever gave up on it", func(t *testing.T) {
 		var told []string
-		_, err := later(t, pod(unschedulable), nil).WaitReadyTelling(soon(t), "bench", "p", func(p *PodError) { told = append(told, p.Reason) })
+		cs := fake.NewClientset(pod(unschedulable))
+		began := make(chan struct{}, 16)
+		cs.PrependWatchReactor("pods", func(a clienttesting.Action) (bool, watch.Interface, error) {
+			w, err := cs.Tracker().Watch(a.GetResource(), a.GetNamespace())
+			began <- struct{}{}
+			return true, w, err
+		})
+		_, err := (&Client{Interface: cs}).WaitReadyTelling(soon(t), "bench", "p", func(p *PodError) {
+			told = append(told, p.Reason)
+			<-began
+			_ = cs.CoreV1().Pods("bench").Delete(context.Background(), "p", metav1.DeleteOptions{})
+		})
 		var p *PodError
 		if !errors.As(err, &p) || p.Reason != Unschedulable || !strings.Contains(p.Message, "deleted") {
 			t.Errorf("got %v", err)
