@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/kube"
@@ -85,6 +86,21 @@ func TestLabRollbackRunsWhatRanBefore(t *testing.T) {
 	if h := history(t, a); h != "4 deployed, 3 superseded, 2 superseded, 1 superseded" {
 		t.Error(h)
 	}
+}
+
+func TestLabRollbackTakesBackWhatWasChangedByHand(t *testing.T) {
+	c := labHub(t)
+	ns := labNamespaceOf(t, c, "h-hand-")
+	a, _ := twice(t, c, ns)
+	byHand := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"web","resources":{"requests":{"cpu":"3m"}}}]}}}}`)
+	_, err := c.AppsV1().Deployments(ns).Patch(t.Context(), "web", types.StrategicMergePatchType, byHand, metav1.PatchOptions{FieldManager: "kubectl-set"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rollback(t.Context(), smallRollback(t, c, ns)); err != nil {
+		t.Fatal(err)
+	}
+	runsA(t, a, 3)
 }
 
 func TestLabAKilledRollbackIsResumed(t *testing.T) {

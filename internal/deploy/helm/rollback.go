@@ -6,6 +6,7 @@ import (
 
 	"helm.sh/helm/v4/pkg/action"
 	helmkube "helm.sh/helm/v4/pkg/kube"
+	release1 "helm.sh/helm/v4/pkg/release/v1"
 )
 
 // A Rollback is an earlier revision that a Helm release shall go back to.
@@ -33,7 +34,10 @@ func (h *Helm) Rollback(b Rollback) (Record, error) {
 	back := action.NewRollback(s.Configuration)
 	back.Version, back.Description = b.To.Revision, b.Description
 	back.Timeout, back.WaitStrategy = b.Timeout, helmkube.HookOnlyStrategy
-	back.ServerSideApply = "auto"
+	back.ServerSideApply = "auto" // as the target was applied
+	// What somebody has changed by hand meanwhile, in an emergency more than ever, is to
+	// go back too. Only server-side apply knows of conflicts.
+	back.ForceConflicts = b.To.release.ApplyMethod == string(release1.ApplyMethodServerSideApply)
 	back.MaxHistory = 0 // nothing is forgotten that one may yet want to go back to
 	runErr := back.Run(b.Name)
 	history, err := h.History(b.Name)
