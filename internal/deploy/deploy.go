@@ -189,6 +189,14 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 // settleHistory refuses a history that another tool continued, and ends a revision
 // that an earlier run of gauntlet did not. Under the lock no such run is alive.
 func settleHistory(h *helm.Helm, r Request, history []helm.Record) ([]helm.Record, error) {
+	history, err := settleNewest(h, r, history)
+	if err != nil || len(history) == 0 || history[0].Status == helm.Uninstalled {
+		return history, err
+	}
+	return endOverrun(h, r, history)
+}
+
+func settleNewest(h *helm.Helm, r Request, history []helm.Record) ([]helm.Record, error) {
 	if len(history) == 0 || history[0].Status == helm.Uninstalled {
 		return history, nil
 	}
@@ -213,6 +221,30 @@ func settleHistory(h *helm.Helm, r Request, history []helm.Record) ([]helm.Recor
 		return nil, err
 	}
 	r.tell(Event{Step: "state", Message: fmt.Sprintf("revision %d was interrupted and is marked failed", newest.Revision)})
+	return h.History(r.ReleaseName)
+}
+
+// overrun begins the description of a revision that was pending when another came.
+const overrun = "interrupted: it was pending when revision "
+
+// endOverrun marks pending revisions failed that are not the newest: whoever began
+// them was killed, and somebody has gone on without ending them (helm rollback does).
+// Helm would keep them pending for ever.
+func endOverrun(h *helm.Helm, r Request, history []helm.Record) ([]helm.Record, error) {
+	ended := false
+	for i, rec := range history[1:] {
+		if !rec.Pending() {
+			continue
+		}
+		if err := h.MarkFailed(rec, fmt.Sprintf("%s%d came; marked failed by %s", overrun, history[i].Revision, r.Holder)); err != nil {
+			return nil, err
+		}
+		r.tell(Event{Step: "state", Message: fmt.Sprintf("revision %d never ended and is marked failed", rec.Revision)})
+		ended = true
+	}
+	if !ended {
+		return history, nil
+	}
 	return h.History(r.ReleaseName)
 }
 

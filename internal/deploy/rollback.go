@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -240,12 +241,19 @@ func choices(history []helm.Record) string {
 	return ": name one of " + strings.Join(can, ", ")
 }
 
-// since are the newest revision and those before it, down to the first that ran to
-// its end: an attempt that failed may have left things of each of them. When the
-// newest has not failed there is none, and Helm itself knows what to remove.
+// since are the revisions of which something may be left that Helm itself does not
+// remove: the newest and those before it, down to the first that ran to its end, when
+// the newest has failed; else those before it that somebody's helm never ended.
 func since(history []helm.Record) []helm.Record {
-	if len(history) == 0 || history[0].Status != helm.Failed {
+	if len(history) == 0 {
 		return nil
+	}
+	if history[0].Status != helm.Failed {
+		n := slices.IndexFunc(history[1:], func(r helm.Record) bool { return !strings.HasPrefix(r.Description, overrun) })
+		if n < 0 {
+			n = len(history) - 1
+		}
+		return history[1 : 1+n]
 	}
 	for i, r := range history {
 		if r.Status != helm.Failed {

@@ -22,6 +22,9 @@ func told(t *testing.T, revisions ...string) []helm.Record {
 			t.Fatal(err)
 		}
 		r := helm.Record{Revision: n, Status: w[1], Labels: map[string]string{}, Description: "gauntlet release r deployable d"}
+		if w[1] == "overrun" {
+			r.Status, r.Description = helm.Failed, overrun+"3 came; marked failed by ci@host"
+		}
 		if len(w) > 2 {
 			r.Labels = map[string]string{labelRevision: w[0], labelDeployable: w[2], labelAccess: "all", labelRelease: "release-" + w[2]}
 		}
@@ -85,6 +88,7 @@ func TestLeftoversAreLookedForSinceWhatRan(t *testing.T) {
 		"32":  {"3 failed A", "2 deployed B", "1 superseded A"},
 		"432": {"4 failed A", "3 failed A", "2 superseded B", "1 superseded A"},
 		"1":   {"1 failed A"},
+		"2":   {"3 deployed", "2 overrun", "1 superseded A"},
 	} {
 		got := ""
 		for _, r := range since(told(t, history...)) {
