@@ -25,7 +25,14 @@ func deploymentStatus(d *appsv1.Deployment) (bool, string) {
 	case st.AvailableReplicas < want:
 		return false, fmt.Sprintf("%d of %d pods ready", st.AvailableReplicas, want)
 	}
-	return true, fmt.Sprintf("%d pods ready", want)
+	return true, ready(want)
+}
+
+func ready(pods int32) string {
+	if pods == 1 {
+		return "1 pod ready"
+	}
+	return fmt.Sprintf("%d pods ready", pods)
 }
 
 func statefulSetStatus(s *appsv1.StatefulSet) (bool, string) {
@@ -46,7 +53,7 @@ func statefulSetStatus(s *appsv1.StatefulSet) (bool, string) {
 	case st.ReadyReplicas < want:
 		return false, fmt.Sprintf("%d of %d pods ready", st.ReadyReplicas, want)
 	}
-	return true, fmt.Sprintf("%d pods ready", want)
+	return true, ready(want)
 }
 
 func daemonSetStatus(d *appsv1.DaemonSet) (bool, string) {
