@@ -21,6 +21,8 @@ type Fault struct {
 	Times  int // so many requests only; 0 means every one
 	Rate   int // bytes per second at which each blob arrives; 0 is unbounded
 
+	// Agent limits it to requests whose User-Agent begins so: "containerd" are nodes.
+	Agent string
 	// DropAfter breaks the connection after so many bytes of a blob; 0 never does.
 	DropAfter int64
 }
@@ -127,7 +129,7 @@ func (p *Proxy) Close() error { return p.Down() }
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	repository, content := repositoryOf(r.URL.Path)
-	f := p.faultFor(repository)
+	f := p.faultFor(repository, r.UserAgent())
 	if f.Status != 0 {
 		refuse(w, f.Status, "made to fail by a drill")
 		return
@@ -139,7 +141,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // faultFor returns the fault to apply to one request, and counts it.
-func (p *Proxy) faultFor(repository string) Fault {
+func (p *Proxy) faultFor(repository, agent string) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen[repository]++
@@ -149,7 +151,7 @@ func (p *Proxy) faultFor(repository string) Fault {
 		key = ""
 		f = p.faults[key]
 	}
-	if f == nil {
+	if f == nil || !strings.HasPrefix(agent, f.Agent) {
 		return Fault{}
 	}
 	now := *f

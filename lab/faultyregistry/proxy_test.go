@@ -77,6 +77,27 @@ func TestAFaultIsOfItsRepositoryAlone(t *testing.T) {
 	}
 }
 
+func TestAFaultMayBeForNodesAlone(t *testing.T) {
+	p, _, _ := begin(t, 100)
+	p.Set("team/image", Fault{Status: 403, Agent: "containerd"})
+	if got := status(t, p, "/v2/team/image/manifests/1"); got != 200 {
+		t.Errorf("status %d for a person, want 200", got)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Addr()+"/v2/team/image/manifests/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("User-Agent", "containerd/1.6.20")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 403 {
+		t.Errorf("status %d for a node, want 403", resp.StatusCode)
+	}
+}
+
 func TestAFaultEndsAfterItsTimes(t *testing.T) {
 	p, _, _ := begin(t, 100)
 	p.Set("team/image", Fault{Status: 503, Times: 2})
