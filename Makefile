@@ -49,7 +49,7 @@ $(HELM3):
 	@go build -C e2e/tools -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
 
 test-e2e: $(LAB) $(GAUNTLET) $(HELM3) ## end-to-end on the lab
-	go test -count=1 -timeout 60m -parallel 3 -v ./e2e/...
+	go test -count=1 -timeout 60m -parallel 4 -v ./e2e/...
 
 drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json
 	@$(LAB) up
@@ -75,6 +75,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
 	$(LAB) up
 	@$(MAKE) --no-print-directory test-lab
+	GAUNTLET_LATE_NODE=4m GAUNTLET_UPGRADES=10 go test -count=1 -timeout 40m -parallel 2 -v -run 'TestEndToEnd/(demo walks|beside each other)/(drills|a held kernel)/what passes' ./e2e
 	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e
 	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run 'TestLab|TestNodesForDrills' ./lab
 

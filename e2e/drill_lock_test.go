@@ -15,11 +15,17 @@ import (
 	"gauntlet/lab"
 )
 
-// lockDrills are about who changes a hub, and who is interrupted while doing so.
+// killDrills are about who is interrupted while a hub is changed.
+func killDrills(t *testing.T) {
+	l := newLine(t, "drill-kills", 30307)
+	l.sub("gauntlet killed in the middle", l.gauntletKilled)
+	l.sub("helm killed in the middle", l.helmKilled)
+}
+
+// lockDrills are about who changes a hub.
 func lockDrills(t *testing.T) {
 	l := newLine(t, "drill-lock", 30382)
 	l.sub("two gauntlets at once", l.twoAtOnce)
-	l.sub("gauntlet killed in the middle", l.gauntletKilled)
 	l.sub("a lock holder paused past its expiry", l.pausedHolder)
 }
 
@@ -82,6 +88,38 @@ func (l *line) gauntletKilled() {
 	if now := l.revision(); now != before+2 {
 		l.t.Errorf("revision %d came after %d: at most one interrupted one may lie between", now, before)
 	}
+	l.settle(&row)
+}
+
+// helmKilled kills somebody's own helm in the middle of an upgrade, which leaves a
+// record that stays pending for ever. Gauntlet must not take that for its own.
+func (l *line) helmKilled() {
+	chart("hook-slow")(l)
+	helm := l.plainHelm(nil)
+	for deadline := time.Now().Add(time.Minute); !l.pending(); {
+		if time.Now().After(deadline) {
+			l.t.Fatal("helm makes no pending record")
+		}
+	}
+	helm.kill()
+	l.reset()
+	value("jupyterhub.singleuser.storage.capacity", "275Mi")(l)
+	l.commit("A drill: helm killed in the middle")
+	before := l.revision()
+	p := l.start(nil, "run", "--key", "ci")
+	p.wait(drillLimit)
+	row := drillRow{Name: "helm killed in the middle", Hub: l.name, Started: p.started, Ended: p.ended, Observable: p.started, Foreseen: true}
+	row.Cause = p.failure()
+	row.Named, _ = p.first("pending-upgrade", "not made by gauntlet")
+	if p.code != 1 || row.Named.IsZero() || l.revision() != before {
+		l.t.Errorf("exit code %d, and it says: %q\n%s", p.code, row.Cause, p.all())
+	}
+	// The way out that it names.
+	if !holds(row.Cause, "gauntlet unstick") {
+		l.t.Errorf("it names no way out: %s", row.Cause)
+	}
+	l.gauntlet(0, "unstick", "testing", "--yes", "--key", "ci")
+	l.gauntlet(0, "deploy", statusOf(l.team).Release.Hex(), "testing", "--adopt", "--key", "ci")
 	l.settle(&row)
 }
 

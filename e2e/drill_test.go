@@ -23,6 +23,9 @@ type drill struct {
 	// fault breaks something: values, the chart, or the cluster itself (then it
 	// registers with undo how that is mended).
 	fault func(*line)
+	// during, when not nil, is what happens while gauntlet is at work. It says since
+	// when the cause can be seen when no object would show that.
+	during func(*line, *process) (observable time.Time)
 	// shows says whether an object of the API shows the cause: the first that does
 	// makes it observable. Nil: it can be seen from the beginning.
 	shows func(object any) bool
@@ -30,8 +33,11 @@ type drill struct {
 	says []string
 	// peaceful is a fault that passes by itself: gauntlet must deploy all the same.
 	peaceful bool
-	// args is the command; nil: `run --key ci`.
-	args []string
+	// adds are objects that the release with the fault has more than the good one.
+	adds []string
+	// prepull brings the images of the good release to the nodes, in place of deploying
+	// the release with the fault.
+	prepull bool
 }
 
 // drillLimit bounds one command of a drill: whoever runs into it hangs.
@@ -40,25 +46,56 @@ const drillLimit = 8 * time.Minute
 // A line is one hub on which drills follow each other; after each it runs well again.
 type line struct {
 	*small
-	client *kubernetes.Clientset
-	good   string   // commit that the hub runs between the drills
-	owns   []string // objects of the namespace in that state
-	undone []func()
+	cluster string
+	client  *kubernetes.Clientset
+	good    string   // commit that the hub runs between the drills
+	release string   // of that commit
+	owns    []string // objects of the namespace in that state
+	adds    []string // objects that the drill's release has besides
+	undone  []func()
+	pools   int // that drills have asked for
 }
 
 // newLine makes a platform whose hub runs a good release.
 func newLine(t *testing.T, name string, port int, overlays ...string) *line {
 	t.Helper()
-	l := &line{small: newSmall(t, name, port, overlays...), client: labClient(t, lab.BleedingEdge)}
+	return beginLine(newSmall(t, name, port, overlays...), lab.BleedingEdge)
+}
+
+// beginLine brings a small platform's hub, on a cluster of the lab, to a good release.
+func beginLine(s *small, cluster string) *line {
+	t := s.t
+	t.Helper()
+	if cluster != lab.BleedingEdge {
+		s.replace("gauntlet.yaml", "    cluster: "+lab.BleedingEdge, "    cluster: "+cluster)
+		s.replace("gauntlet.yaml", "http://172.29.0.11:", "http://"+firstNode(t, cluster)+":")
+		t.Cleanup(func() {
+			s.kubectlAfter(cluster, "delete", "namespace", s.name, "--ignore-not-found", "--wait=false")
+		})
+	}
+	l := &line{small: s, cluster: cluster, client: labClient(t, cluster)}
 	l.begin()
 	l.borrow()
 	l.gauntlet(0, "run", "--key", "ci")
 	l.good = strings.TrimSpace(l.sh("git", "rev-parse", "HEAD"))
+	l.release = statusOf(l.team).Release.Hex()
 	l.owns = l.objects()
 	if _, wrong := l.left(); len(wrong) > 0 {
 		t.Fatalf("the hub is not well before the first drill: %v", wrong)
 	}
 	return l
+}
+
+// firstNode is the address of a cluster's first node.
+func firstNode(t *testing.T, cluster string) string {
+	t.Helper()
+	for _, c := range lab.Clusters() {
+		if c.Name == cluster {
+			return c.Nodes[0].IP
+		}
+	}
+	t.Fatalf("the lab has no cluster %s", cluster)
+	return ""
 }
 
 // labClient speaks to a cluster of the lab.
@@ -91,7 +128,7 @@ func (l *line) sub(name string, f func()) {
 			for _, f := range slices.Backward(l.undone) {
 				f()
 			}
-			l.undone = nil
+			l.undone, l.adds = nil, nil
 			l.reset()
 		}()
 		f()
@@ -115,21 +152,30 @@ func (l *line) drill(d drill) {
 	l.t.Helper()
 	defer func() {
 		if l.t.Failed() {
-			l.t.Logf("events of %s:\n%s", l.name, l.kubectl(lab.BleedingEdge, "-n", l.name, "get", "events", "--sort-by=.lastTimestamp"))
+			l.t.Logf("events of %s:\n%s", l.name, l.kubectl(l.cluster, "-n", l.name, "get", "events", "--sort-by=.lastTimestamp"))
 		}
 	}()
 	watch := l.watch(d.shows)
+	l.adds = d.adds
 	d.fault(l)
 	l.commit("A drill: " + d.name)
 	before := l.revision()
-	if d.args == nil {
-		d.args = []string{"run", "--key", "ci"}
+	args := []string{"run", "--key", "ci"}
+	if d.prepull {
+		args = []string{"prepull", l.release, "testing", "--key", "ci"}
 	}
-	p := l.start(nil, d.args...)
+	p := l.start(nil, args...)
+	var since time.Time
+	if d.during != nil {
+		since = d.during(l, p)
+	}
 	p.wait(drillLimit)
 	seen := watch.stop()
+	if !since.IsZero() {
+		seen = since
+	}
 	row := drillRow{Name: d.name, Hub: l.name, Started: p.started, Ended: p.ended, Peaceful: d.peaceful, Foreseen: !d.peaceful && l.revision() == before}
-	if d.shows == nil || seen.Before(p.started) && !seen.IsZero() {
+	if d.shows == nil && d.during == nil || seen.Before(p.started) && !seen.IsZero() {
 		seen = p.started
 	}
 	if want := map[bool]int{true: 0, false: 1}[d.peaceful]; p.code != want {
@@ -200,7 +246,7 @@ func (l *line) left() (state string, wrong []string) {
 	if l.owns != nil {
 		now := l.objects()
 		for _, o := range now {
-			if !slices.Contains(l.owns, o) {
+			if !slices.Contains(l.owns, o) && !slices.Contains(l.adds, o) {
 				complain("%s is left over", o)
 			}
 		}
@@ -222,7 +268,7 @@ func (l *line) left() (state string, wrong []string) {
 // answers asks the hub, through its proxy, for its version.
 func (l *line) answers() error {
 	c := http.Client{Timeout: 5 * time.Second}
-	resp, err := c.Get(fmt.Sprintf("http://172.29.0.11:%d/hub/api/", l.port))
+	resp, err := c.Get(fmt.Sprintf("http://%s:%d/hub/api/", firstNode(l.t, l.cluster), l.port))
 	if err != nil {
 		return err
 	}
@@ -238,7 +284,7 @@ func (l *line) objects() []string {
 	l.t.Helper()
 	const kinds = "deployments,statefulsets,daemonsets,jobs,services,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings,networkpolicies"
 	var out []string
-	for name := range strings.FieldsSeq(l.kubectl(lab.BleedingEdge, "-n", l.name, "get", kinds, "-o", "name")) {
+	for name := range strings.FieldsSeq(l.kubectl(l.cluster, "-n", l.name, "get", kinds, "-o", "name")) {
 		if !strings.HasPrefix(name, "secret/sh.helm.release.") {
 			out = append(out, name)
 		}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,11 @@ type watching struct {
 // watch begins to look at the hub's namespace, and at nodes and their leases.
 func (l *line) watch(shows func(any) bool) *watching {
 	l.t.Helper()
+	return l.watchIn(l.name, shows)
+}
+
+func (l *line) watchIn(namespace string, shows func(any) bool) *watching {
+	l.t.Helper()
 	w := &watching{begun: time.Now(), shows: shows, halt: make(chan struct{})}
 	if shows == nil {
 		return w
@@ -41,15 +47,15 @@ func (l *line) watch(shows func(any) bool) *watching {
 		namespace string
 		kind      runtime.Object
 	}{
-		{core, "pods", l.name, &corev1.Pod{}},
-		{core, "events", l.name, &corev1.Event{}},
-		{core, "persistentvolumeclaims", l.name, &corev1.PersistentVolumeClaim{}},
+		{core, "pods", namespace, &corev1.Pod{}},
+		{core, "events", namespace, &corev1.Event{}},
+		{core, "persistentvolumeclaims", namespace, &corev1.PersistentVolumeClaim{}},
 		{core, "nodes", "", &corev1.Node{}},
 		{l.client.CoordinationV1().RESTClient(), "leases", "kube-node-lease", &coordinationv1.Lease{}},
-		{l.client.CoordinationV1().RESTClient(), "leases", l.name, &coordinationv1.Lease{}},
-		{apps, "deployments", l.name, &appsv1.Deployment{}},
-		{apps, "daemonsets", l.name, &appsv1.DaemonSet{}},
-		{batch, "jobs", l.name, &batchv1.Job{}},
+		{l.client.CoordinationV1().RESTClient(), "leases", namespace, &coordinationv1.Lease{}},
+		{apps, "deployments", namespace, &appsv1.Deployment{}},
+		{apps, "daemonsets", namespace, &appsv1.DaemonSet{}},
+		{batch, "jobs", namespace, &batchv1.Job{}},
 	} {
 		informer := cache.NewSharedInformer(cache.NewListWatchFromClient(of.client, of.resource, of.namespace, fields.Everything()), of.kind, 0)
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -144,6 +150,14 @@ func waits(of, reason string) func(any) bool {
 			}
 		}
 		return false
+	}
+}
+
+// runs is a pod one of whose containers is at work.
+func runs(of string) func(any) bool {
+	return func(object any) bool {
+		p, ok := object.(*corev1.Pod)
+		return ok && strings.HasPrefix(p.Name, of) && slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
 	}
 }
 

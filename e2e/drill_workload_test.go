@@ -13,9 +13,17 @@ import (
 // lines are the hubs that drills run on, beside each other. The first word of a
 // namespace is the line's; ports from 30380.
 var lines = map[string]func(*testing.T){
-	"images and pods": podDrills,
-	"rules and hooks": ruleDrills,
-	"lock":            lockDrills,
+	"images and pods":  podDrills,
+	"rules and hooks":  ruleDrills,
+	"what never comes": waitDrills,
+	"kills":            killDrills,
+	"lock":             lockDrills,
+	"registries":       registryDrills,
+	"nodes":            nodeDrills,
+	"places":           placeDrills,
+	"what passes":      peacefulDrills,
+	"control plane":    controlPlaneDrills,
+	"rollback":         rollbackDrill,
 }
 
 // drills runs every line.
@@ -77,6 +85,15 @@ func ruleDrills(t *testing.T) {
 			says:  []string{"exceeded quota", "drill"},
 		},
 		drill{
+			name: "an admission webhook that refuses",
+			fault: func(l *line) {
+				l.demandTeam("exporter")
+				chart("exporter-without-team")(l)
+			},
+			shows: event("exporter-", "denied the request"),
+			says:  []string{"Deployment/exporter", "teams.pangeo.example", "every pod needs a label team"},
+		},
+		drill{
 			name:  "a hook Job that fails",
 			fault: chart("hook-fails"),
 			shows: dies("migrate-"),
@@ -87,6 +104,54 @@ func ruleDrills(t *testing.T) {
 			fault: chart("hook-daemonset-waits"),
 			shows: waits("puller-", "CreateContainerConfigError"),
 			says:  []string{"DaemonSet/puller", `secret "mirror-credentials" not found`},
+		},
+	)
+}
+
+// waitDrills are about what does not come up and never says that it cannot. The causes
+// are named at once; the graces after which the wait for them ends are cut short here.
+func waitDrills(t *testing.T) {
+	l := newLine(t, "drill-waits", 30305)
+	short := func(key string, fault func(*line)) func(*line) {
+		return func(l *line) {
+			fault(l)
+			l.graces(map[string]any{key: "10s"})
+		}
+	}
+	l.drills(
+		drill{
+			name:  "a readiness probe that fails",
+			fault: short("probe", chart("exporter-never-ready")),
+			shows: event("exporter-", "Unhealthy"),
+			says:  []string{"Deployment/exporter", "the cache is cold"},
+		},
+		drill{
+			name: "a hub that no node has room for",
+			fault: short("unschedulable", func(l *line) {
+				l.replace("chart/values.yaml", "requests: {cpu: 20m, memory: 128Mi}", "requests: {cpu: 64, memory: 128Mi}")
+			}),
+			shows: unschedulable("hub-"),
+			says:  []string{"Deployment/hub", "cpu"},
+		},
+		drill{
+			name:  "a claim that cannot bind",
+			fault: short("claim", chart("claim-without-class")),
+			shows: either(event("cache", "fast-ssd"), unschedulable("cache-")),
+			says:  []string{"cache", "fast-ssd"},
+		},
+		drill{
+			name: "a hook Job that waits for ever",
+			fault: func(l *line) {
+				chart("hook-waits")(l)
+				l.graces(map[string]any{"timeout": "30s"})
+			},
+			shows: runs("migrate-"),
+			says:  []string{"Job/migrate", "waiting for the database"},
+		},
+		drill{
+			name:  "values that regenerate the proxy's token",
+			fault: chart("token-regenerated"),
+			says:  []string{"secret-regenerated", "proxy-token"},
 		},
 	)
 }

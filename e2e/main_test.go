@@ -89,6 +89,7 @@ func TestEndToEnd(t *testing.T) {
 			"unstick":               unsticks,
 			"taking over":           adopts,
 			"rollbacks":             rollbacks,
+			"a held kernel":         heldKernel,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
