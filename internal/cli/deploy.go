@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"gauntlet/internal/check/suites"
 	"gauntlet/internal/pipeline"
 )
 
@@ -55,7 +57,10 @@ denies, or the hub has moved on since its plan was saved.`,
 				*pipeline.Deployed
 			}
 			line := fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0])
-			return a.print(result{line, d}, func() { fmt.Fprintln(a.out, plain(line)) })
+			return a.print(result{line, d}, func() {
+				fmt.Fprintln(a.out, plain(line))
+				drawOlder(a.out, d.Older)
+			})
 		},
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
@@ -64,6 +69,22 @@ denies, or the hub has moved on since its plan was saved.`,
 	c.Flags().StringSliceVar(&o.Drop, "drop", nil, "let go of the value at this `PATH` that somebody gave by hand (may be repeated)")
 	deployFlags(c, &o)
 	return c
+}
+
+// drawOlder tells whose servers go on with another notebook than the release's.
+func drawOlder(out io.Writer, older []suites.OlderServer) {
+	if len(older) == 0 {
+		return
+	}
+	s := styleOf(out)
+	fmt.Fprintf(out, "%s an older notebook until restarted by their users:\n", count(len(older), "server runs", "servers run"))
+	for _, o := range older {
+		note := ""
+		if o.Unpaired {
+			note = s.yellow("  never paired with the Dask workers that it gets now")
+		}
+		fmt.Fprintf(out, "  %s %s%s\n", s.bold(plain(o.String())), s.dim(o.Notebook.Short()), note)
+	}
 }
 
 // deployFlags are the flags of every command that deploys.

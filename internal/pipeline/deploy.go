@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"gauntlet/internal/check/suites"
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
@@ -29,6 +30,8 @@ type Deployed struct {
 	Release  release.Digest `json:"release"`
 	Revision int            `json:"revision"` // of the Helm release
 	Reused   bool           `json:"reused"`   // the hub ran it already: no revision was made
+	// Older are the servers of users that go on with another notebook than the release's.
+	Older []suites.OlderServer `json:"older,omitempty"`
 }
 
 // A move is one hub on its way to a release that its gate allows.

@@ -38,7 +38,7 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 	if len(revs) > 0 {
 		m.in.revision = revs[0].Revision
 		if !(revs[0].Deployed() && revs[0].Same(m.asked())) {
-			w.stand(locked, m)
+			w.stand(locked, s, m)
 			defer w.leave(ctx, m)
 		}
 	}
@@ -50,6 +50,9 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 		err = w.checkHub(locked, s, m.tier, m.hub, m.client, m.contents, m.in)
 	}
 	if err == nil {
+		if m.in.standing != nil {
+			out.Older = m.in.standing.Older()
+		}
 		return out, nil
 	}
 	return out, w.undo(ctx, s, m, err)
@@ -105,9 +108,14 @@ func (w *Workspace) reserveAgain(ctx context.Context, m *move) (locked context.C
 }
 
 // stand notes who has a server on the hub and holds a kernel open on it.
-func (w *Workspace) stand(ctx context.Context, m *move) {
+func (w *Workspace) stand(ctx context.Context, s *sight, m *move) {
 	w.tell("upgrade", m.hub, Started, "", "notes whose servers run, and holds a kernel open meanwhile")
 	t := w.target("upgrade", m.hub, m.client, m.contents, m.in)
+	var err error
+	if t.Paired, err = w.pairedWith(ctx, s, m.contents); err != nil {
+		w.tell("upgrade", m.hub, Warned, "", "servers of older notebooks all count as paired with nothing: "+kube.OneLine(err.Error()))
+		t.Paired = func(release.Digest) bool { return false }
+	}
 	m.in.standing = suites.Stand(ctx, t)
 	if why := m.in.standing.Problem; why != "" {
 		w.tell("upgrade", m.hub, Warned, "", "no kernel is held open: "+why)

@@ -30,6 +30,9 @@ type HubTarget struct {
 	APITokenFrom config.SecretKey
 	Notebook     release.Digest // the notebook image that a spawned server must run
 	SpawnTimeout time.Duration  // default 3 minutes
+	// Paired says whether a notebook was paired with the workers that its users get
+	// now; nil: every notebook brings its own.
+	Paired func(notebook release.Digest) bool
 	// Runs says whether the hub runs what the result is to be about: nil, or what it
 	// runs instead. It is asked under the lock before and after the probe, so that
 	// no evidence is given for what somebody else deployed meanwhile.

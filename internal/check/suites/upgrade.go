@@ -26,6 +26,8 @@ type Standing struct {
 	p    *probe
 	held *heldKernel
 	asks bool // the hub answered: its servers are known
+
+	older []OlderServer
 }
 
 // How long a hub may take before a change, when it may be the reason for the change.
@@ -107,7 +109,7 @@ func (s *Standing) Leave(ctx context.Context) error {
 }
 
 // upgradeForm says what the suite does; it changes when that changes.
-const upgradeForm = "upgrade v1: servers run, servers routed, kernel answers, output whole"
+const upgradeForm = "upgrade v2: servers run, servers routed, notebooks paired, kernel answers, output whole"
 
 // Suite is the suite "upgrade": what stood before the change stands after it. ok is
 // false when nothing is known from before.
@@ -117,6 +119,7 @@ func (s *Standing) Suite() (suite check.Suite, ok bool) {
 	const (
 		run     = "servers of users still run"
 		routed  = "servers of users are routed"
+		older   = "their notebooks are paired with the workers"
 		answers = "kernel held open answers"
 		whole   = "its output is whole"
 	)
@@ -124,7 +127,8 @@ func (s *Standing) Suite() (suite check.Suite, ok bool) {
 	if s.asks {
 		suite.Checks = append(suite.Checks,
 			check.Check{Name: run, Timeout: 4 * time.Minute, Run: u.run},
-			check.Check{Name: routed, Timeout: lostFor + 2*time.Minute, Run: u.routed, Needs: []string{run}})
+			check.Check{Name: routed, Timeout: lostFor + 2*time.Minute, Run: u.routed, Needs: []string{run}},
+			check.Check{Name: older, Timeout: time.Minute, Run: u.checkOlder, Needs: []string{run}})
 	}
 	if s.held != nil {
 		suite.Checks = append(suite.Checks,
