@@ -90,6 +90,7 @@ func drawOlder(out io.Writer, older []suites.OlderServer) {
 // deployFlags are the flags of every command that deploys.
 func deployFlags(c *cobra.Command, o *pipeline.DeployOptions) {
 	c.Flags().BoolVar(&o.NoRollback, "no-rollback", false, "leave a hub whose deployment failed as it is")
+	c.Flags().BoolVar(&o.NoBackup, "no-backup", false, "migrate a hub's database although it cannot be copied before")
 }
 
 // ask prints every requirement of a hub's gate, met or not.

@@ -107,8 +107,9 @@ type Deployment struct {
 	Reused   bool           `json:"reused,omitempty"`  // the hub already ran it: no new revision
 	Dropped  []string       `json:"dropped,omitempty"` // value paths that another tool's revision was given and that were let go
 	Started  time.Time      `json:"started"`
-	Finished time.Time      `json:"finished"`       // by the cluster's API server
-	Plan     release.Digest `json:"plan,omitempty"` // of the saved plan that it kept to
+	Finished time.Time      `json:"finished"`         // by the cluster's API server
+	Plan     release.Digest `json:"plan,omitempty"`   // of the saved plan that it kept to
+	Backup   string         `json:"backup,omitempty"` // file on the hub's volume: its database before it was migrated
 }
 
 // A Hold stops the line until it is lifted: for one release (subject: the release), or

@@ -22,6 +22,7 @@ type DeployOptions struct {
 	Drop       []string // value paths that such a tool gave the hub and that may go
 	Plan       string   // file of a saved plan: do exactly that, or nothing
 	NoRollback bool     // leave the hub as it is when the deployment fails
+	NoBackup   bool     // migrate the hub's database although it was not copied before
 }
 
 // A Deployed is what Deploy left behind.
@@ -45,6 +46,8 @@ type move struct {
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
 	options  DeployOptions
 	exact    *exact   // what to keep to, nil for nothing
+	migrates bool     // the hub will migrate its database, a file of its own
+	backup   string   // the copy of that file, "" for none
 	in       reserved // what is known and held while the hub is changed
 }
 
@@ -160,7 +163,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) (*Deployed
 		},
 		Predicate: evidence.Deployment{
 			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Dropped: res.Dropped,
-			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(),
+			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(), Backup: m.backup,
 		},
 	})
 	if err != nil {

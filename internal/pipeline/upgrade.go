@@ -9,6 +9,7 @@ import (
 	"gauntlet/internal/check/suites"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
+	"gauntlet/internal/hubdb"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 )
@@ -42,6 +43,9 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 			defer w.leave(ctx, m)
 		}
 	}
+	if err := w.backUp(locked, m); err != nil {
+		return nil, err
+	}
 	out, err := w.deployHub(locked, s, m)
 	if err == nil {
 		err = w.stands(locked, s, m.hub, m.part.Deployable, m.in)
@@ -56,6 +60,21 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 		return out, nil
 	}
 	return out, w.undo(ctx, s, m, err)
+}
+
+// backUp copies the hub's database before a change that migrates it.
+func (w *Workspace) backUp(ctx context.Context, m *move) error {
+	if !m.migrates || m.options.NoBackup {
+		return nil
+	}
+	b, err := hubdb.Copy(ctx, m.client, m.part.Target.Namespace, w.opts.Now())
+	if err != nil {
+		return &StepError{Step: "deploy", Hub: m.hub, Cause: fmt.Errorf("copy the hub's database, which this deployment migrates: %w\n"+
+			"    nothing was touched; back it up yourself and go on with --no-backup", err)}
+	}
+	m.backup = b.File
+	w.tell("deploy", m.hub, Progress, "", "the hub's database will be migrated; a copy from before is "+b.String())
+	return nil
 }
 
 // asked is the revision that a move wants.
@@ -171,6 +190,9 @@ func (w *Workspace) undo(ctx context.Context, s *sight, m *move, cause error) er
 	defer release()
 	if now, err := w.revisionsSoon(locked, m); err != nil || now[0].Revision != revs[0].Revision {
 		return &RolledBackError{Cause: cause, Err: errors.Join(fmt.Errorf("others have changed Helm release %s/%s meanwhile", at.Namespace, at.Release), err)}
+	}
+	if m.backup != "" {
+		w.tell("rollback", m.hub, Warned, "", "if the hub does not start on its database any more, it was migrated: put back the copy "+m.backup+" (manual: going back past a migration)")
 	}
 	back, err := w.rollBack(locked, s, nil, m.client, m.hub, to, kube.OneLine(cause.Error()), m.in)
 	return &RolledBackError{Cause: cause, Back: back, Err: err}

@@ -71,11 +71,21 @@ func database(f *Facts) []Finding {
 				Fix:   "back it up, and set " + below(c.path, "hub.db.upgrade") + ": true for this deployment"})
 			continue
 		}
+		fix := "nothing: gauntlet copies it before, beside itself on the hub's volume"
+		if c.external() {
+			fix = "back it up before: it is on a server of its own"
+		}
 		out = append(out, Finding{Code: codes.DBUpgrade, Object: object,
-			Cause: change + ": the hub migrates it at its start, and no rollback takes that back",
-			Fix:   "back it up before"})
+			Cause: change + ": the hub migrates it at its start, and no rollback takes that back", Fix: fix})
 	}
 	return out
+}
+
+// Migrates says whether the deployment migrates a database that is a file of the hub's
+// own: no rollback takes that back, and a copy of the file does.
+func Migrates(f *Facts) bool {
+	return slices.ContainsFunc(database(f), func(d Finding) bool { return d.Code == codes.DBUpgrade }) &&
+		!slices.ContainsFunc(hubConfigs(f), hubConfig.external)
 }
 
 // external says whether the database is on a server of its own.

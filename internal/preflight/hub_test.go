@@ -13,10 +13,11 @@ func TestDatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		live, next, values string
 		want               string
+		copied             bool // before the deployment
 	}{
 		"a first install": {next: "4.2.0", values: allow(external)},
 		"the same schema": {live: "4.0.0", next: "4.2.0"},
-		"sqlite is migrated": {live: "3.3.8", next: "4.0.0", values: allow("{hub: {}, singleuser: {}}"),
+		"sqlite is migrated": {live: "3.3.8", next: "4.0.0", values: allow("{hub: {}, singleuser: {}}"), copied: true,
 			want: "warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back"},
 		"a server's is not": {live: "3.3.8", next: "4.0.0", values: allow(external),
 			want: "error db-schema the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): it is a server of its own, which the hub does not upgrade by itself, and then refuses"},
@@ -26,7 +27,13 @@ func TestDatabase(t *testing.T) {
 			want: "error hub-downgrade the hub's database: JupyterHub 5.2.1 becomes 4.1.6, whose database has another schema (4621fec11365, then 0eee8c825d24): the older hub cannot read it"},
 		"back, with the same schema": {live: "4.2.0", next: "4.0.0"},
 	} {
-		t.Run(name, func(t *testing.T) { says(t, z2jhOf(t, c.live, c.next, c.values), c.want) })
+		t.Run(name, func(t *testing.T) {
+			f := z2jhOf(t, c.live, c.next, c.values)
+			says(t, f, c.want)
+			if got := Migrates(f); got != c.copied {
+				t.Errorf("it is copied before: %t", got)
+			}
+		})
 	}
 }
 
