@@ -100,9 +100,9 @@ type rolledBack struct {
 // until waits until something is so.
 func (l *line) until(what string, so func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !so(); {
+	for deadline := time.Now().Add(2 * time.Minute); !so(); {
 		if time.Now().After(deadline) {
-			l.t.Fatal(fmt.Sprintf("waited a minute until %s", what))
+			l.t.Fatal(fmt.Sprintf("waited two minutes until %s", what))
 		}
 		select {
 		case <-l.t.Context().Done():

@@ -29,6 +29,12 @@ type drillRow struct {
 
 	NamedSeconds float64 `json:"namedSeconds"`
 	EndedSeconds float64 `json:"endedSeconds"`
+
+	// What plain helm did with the same fault, where it was given it.
+	HelmSeconds *float64 `json:"helmSeconds,omitempty"` // from its start until it returned
+	HelmExit    int      `json:"helmExit"`
+	HelmSaid    string   `json:"helmSaid,omitempty"`
+	HelmLeft    string   `json:"helmLeft,omitempty"`
 }
 
 // count fills in the seconds.
@@ -48,11 +54,11 @@ func (r *drillRow) count() {
 
 var drillTable struct {
 	sync.Mutex
-	rows []drillRow
+	rows []*drillRow
 }
 
 // addDrill adds a row to the table of all drills.
-func addDrill(t *testing.T, r drillRow) {
+func addDrill(t *testing.T, r *drillRow) {
 	t.Helper()
 	drillTable.Lock()
 	defer drillTable.Unlock()
@@ -61,7 +67,7 @@ func addDrill(t *testing.T, r drillRow) {
 	t.Logf("%s", r.text())
 }
 
-func (r drillRow) text() string {
+func (r *drillRow) text() string {
 	cause, left, named := strings.ReplaceAll(r.Cause, "|", "\\|"), r.Left, "-"
 	switch {
 	case r.Peaceful:
@@ -87,7 +93,7 @@ func showDrills(t *testing.T) {
 	if len(rows) == 0 {
 		return
 	}
-	slices.SortStableFunc(rows, func(a, b drillRow) int { return strings.Compare(a.Hub, b.Hub) })
+	slices.SortStableFunc(rows, func(a, b *drillRow) int { return strings.Compare(a.Hub, b.Hub) })
 	var named []float64
 	var b strings.Builder
 	b.WriteString("| drill | cause as printed | observable to named, s | to the end, s | whole command, s | left |\n|---|---|---|---|---|---|\n")

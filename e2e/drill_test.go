@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +39,10 @@ type drill struct {
 	// prepull brings the images of the good release to the nodes, in place of deploying
 	// the release with the fault.
 	prepull bool
+	// plain says that plain helm can be given the same fault, which the benchmark does
+	// for comparison, and set what it needs for that beside the chart.
+	plain bool
+	set   []string
 }
 
 // drillLimit bounds one command of a drill: whoever runs into it hangs.
@@ -198,6 +203,9 @@ func (l *line) drill(d drill) {
 	}
 	row.Observable, row.Named = seen, named
 	l.settle(&row)
+	if program := os.Getenv(helmEnv); program != "" && d.plain {
+		l.byHelm(d, program, &row)
+	}
 }
 
 // settle sees to it that the hub is well, and what is left of the drill. A hub that
@@ -220,7 +228,7 @@ func (l *line) settle(row *drillRow) {
 	}
 	leftNothing(l.team, l.name)
 	row.Left = state
-	addDrill(l.t, *row)
+	addDrill(l.t, row)
 }
 
 // left says in what state the hub is, and what of it is not as it should be.

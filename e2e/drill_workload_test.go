@@ -21,6 +21,8 @@ var lines = map[string]func(*testing.T){
 	"registries":       registryDrills,
 	"nodes":            nodeDrills,
 	"places":           placeDrills,
+	"the hang":         hangDrills,
+	"routes":           routeDrills,
 	"what passes":      peacefulDrills,
 	"control plane":    controlPlaneDrills,
 	"rollback":         rollbackDrill,
@@ -51,12 +53,15 @@ func podDrills(t *testing.T) {
 	l.drills(
 		drill{
 			name:  "the tag of hub and proxy does not exist",
+			plain: true,
+			set:   []string{"jupyterhub.hub.image.tag=9.9.9-9"},
 			fault: value("jupyterhub.hub.image.tag", "9.9.9-9"),
 			shows: either(event("hub-", "not found"), event("proxy-", "not found")),
 			says:  []string{"no image", "platform/hub:9.9.9-9"},
 		},
 		drill{
-			name: "a hub that crashes",
+			name:  "a hub that crashes",
+			plain: true,
 			fault: func(l *line) {
 				l.replace("chart/files/jupyterhub_config.py", "from kubespawner import KubeSpawner", "from kubespawner import KubeSpawner\nimport oauthenticator")
 			},
@@ -65,6 +70,7 @@ func podDrills(t *testing.T) {
 		},
 		drill{
 			name:  "a Deployment without a readiness probe that crashes",
+			plain: true,
 			fault: chart("exporter-crashes"),
 			shows: dies("exporter-"),
 			says:  []string{"Deployment/exporter", "no such queue: metrics"},
@@ -76,7 +82,8 @@ func ruleDrills(t *testing.T) {
 	l := newLine(t, "drill-rules", 30381)
 	l.drills(
 		drill{
-			name: "a quota",
+			name:  "a quota",
+			plain: true,
 			fault: func(l *line) {
 				l.quota(corev1.ResourceRequestsCPU, "800m")
 				l.replace("chart/values.yaml", "requests: {cpu: 20m, memory: 128Mi}", "requests: {cpu: 900m, memory: 128Mi}")
@@ -85,7 +92,8 @@ func ruleDrills(t *testing.T) {
 			says:  []string{"exceeded quota", "drill"},
 		},
 		drill{
-			name: "an admission webhook that refuses",
+			name:  "an admission webhook that refuses",
+			plain: true,
 			fault: func(l *line) {
 				l.demandTeam("exporter")
 				chart("exporter-without-team")(l)
@@ -95,12 +103,14 @@ func ruleDrills(t *testing.T) {
 		},
 		drill{
 			name:  "a hook Job that fails",
+			plain: true,
 			fault: chart("hook-fails"),
 			shows: dies("migrate-"),
 			says:  []string{"Job/migrate", "table users is locked"},
 		},
 		drill{
 			name:  "a hook Job that waits for a DaemonSet that can never be ready",
+			plain: true,
 			fault: chart("hook-daemonset-waits"),
 			shows: waits("puller-", "CreateContainerConfigError"),
 			says:  []string{"DaemonSet/puller", `secret "mirror-credentials" not found`},
@@ -121,12 +131,14 @@ func waitDrills(t *testing.T) {
 	l.drills(
 		drill{
 			name:  "a readiness probe that fails",
+			plain: true,
 			fault: short("probe", chart("exporter-never-ready")),
 			shows: event("exporter-", "Unhealthy"),
 			says:  []string{"Deployment/exporter", "the cache is cold"},
 		},
 		drill{
-			name: "a hub that no node has room for",
+			name:  "a hub that no node has room for",
+			plain: true,
 			fault: short("unschedulable", func(l *line) {
 				l.replace("chart/values.yaml", "requests: {cpu: 20m, memory: 128Mi}", "requests: {cpu: 64, memory: 128Mi}")
 			}),
@@ -135,12 +147,14 @@ func waitDrills(t *testing.T) {
 		},
 		drill{
 			name:  "a claim that cannot bind",
+			plain: true,
 			fault: short("claim", chart("claim-without-class")),
 			shows: either(event("cache", "fast-ssd"), unschedulable("cache-")),
 			says:  []string{"cache", "fast-ssd"},
 		},
 		drill{
-			name: "a hook Job that waits for ever",
+			name:  "a hook Job that waits for ever",
+			plain: true,
 			fault: func(l *line) {
 				chart("hook-waits")(l)
 				l.graces(map[string]any{"timeout": "30s"})
@@ -150,6 +164,7 @@ func waitDrills(t *testing.T) {
 		},
 		drill{
 			name:  "values that regenerate the proxy's token",
+			plain: true,
 			fault: chart("token-regenerated"),
 			says:  []string{"secret-regenerated", "proxy-token"},
 		},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,8 +132,12 @@ func (s *Standing) Suite() (suite check.Suite, ok bool) {
 			check.Check{Name: older, Timeout: time.Minute, Run: u.checkOlder, Needs: []string{run}})
 	}
 	if s.held != nil {
+		var reached []string // what no route leads to cannot answer
+		if s.asks {
+			reached = []string{routed}
+		}
 		suite.Checks = append(suite.Checks,
-			check.Check{Name: answers, Timeout: lostFor + 2*time.Minute, Run: s.held.answers},
+			check.Check{Name: answers, Timeout: lostFor + 2*time.Minute, Run: s.held.answers, Needs: reached},
 			check.Check{Name: whole, Timeout: time.Minute, Run: s.held.whole, Needs: []string{answers}})
 	}
 	return suite, len(suite.Checks) > 0
@@ -196,20 +201,25 @@ func (u *upgrade) verdict(f fate) (string, error) {
 	return "", check.Warning{Message: fmt.Sprintf("%d of %d; ended meanwhile, by their users, for idleness or with their node: %s", n-len(f.ended), n, named(f.ended))}
 }
 
-// routed checks that what users type leads to the servers that run. Where it does not,
-// it has the hub set the routes again.
+// routed checks that what users type leads to the servers that run, the probe's among
+// them. Where it does not, it has the hub set the routes again.
 func (u *upgrade) routed(ctx context.Context) (string, error) {
-	if len(u.kept) == 0 {
+	servers := u.kept
+	if u.held != nil {
+		servers = append(slices.Clone(servers), UserServer{User: u.Probe, path: u.p.server.URL})
+	}
+	if len(servers) == 0 {
 		return "no server to reach", nil
 	}
 	begun, synced := time.Now(), time.Time{}
 	note := ""
 	for {
-		lost, why := u.unreached(ctx)
+		lost, why := u.unreached(ctx, servers)
 		if len(lost) == 0 {
-			return fmt.Sprintf("%d of %d%s", len(u.kept), len(u.kept), note), nil
+			return fmt.Sprintf("%d of %d%s", len(servers), len(servers), note), nil
 		}
 		if synced.IsZero() {
+			u.p.tell("the servers of %s run and cannot be reached: %v; asks the hub to set lost routes again", named(lost), why)
 			err := u.p.hub.SyncRoutes(ctx)
 			var refused *hub.Error
 			switch {
@@ -231,26 +241,26 @@ func (u *upgrade) routed(ctx context.Context) (string, error) {
 }
 
 // unreached are the servers that the proxy does not lead to, and the first one's why.
-func (u *upgrade) unreached(ctx context.Context) (lost []UserServer, why error) {
+func (u *upgrade) unreached(ctx context.Context, servers []UserServer) (lost []UserServer, why error) {
 	const side = 8 // by side
-	errs := make([]error, len(u.kept))
+	errs := make([]error, len(servers))
 	var wg sync.WaitGroup
 	next := make(chan int)
-	for range min(side, len(u.kept)) {
+	for range min(side, len(servers)) {
 		wg.Go(func() {
 			for i := range next {
-				errs[i] = u.p.hub.Routed(ctx, u.kept[i].path)
+				errs[i] = u.p.hub.Routed(ctx, servers[i].path)
 			}
 		})
 	}
-	for i := range u.kept {
+	for i := range servers {
 		next <- i
 	}
 	close(next)
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
-			lost = append(lost, u.kept[i])
+			lost = append(lost, servers[i])
 			if why == nil {
 				why = err
 			}
