@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"gauntlet/internal/pipeline"
 )
@@ -19,10 +22,22 @@ type progress struct {
 	style style
 	start time.Time
 	last  map[string]time.Time // when a step last told its progress
+	board *board               // what is waited for, drawn in place; nil but on a terminal
 }
 
+// progress is how a command tells what it does; Main ends it.
 func (a *app) progress() *progress {
-	return &progress{out: a.err, json: a.format == "json", style: styleOf(a.err), start: time.Now(), last: map[string]time.Time{}}
+	p := &progress{out: a.err, json: a.format == "json", style: styleOf(a.err), start: time.Now(), last: map[string]time.Time{}}
+	if f, ok := a.err.(*os.File); ok && p.style.on && !p.json {
+		p.board = &board{out: f, style: p.style, start: p.start, width: func() int {
+			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+				return w
+			}
+			return 80
+		}}
+		a.board = p.board
+	}
+	return p
 }
 
 // often is how far apart the lines of one item's progress are.
@@ -34,6 +49,9 @@ func (p *progress) Event(e pipeline.Event) {
 	defer p.mu.Unlock()
 	if p.json {
 		_ = writeJSON(p.out, e, "")
+		return
+	}
+	if p.board != nil && p.board.take(e) {
 		return
 	}
 	about := cmp.Or(e.Item, e.Object)
@@ -58,7 +76,12 @@ func (p *progress) Event(e pipeline.Event) {
 	if e.State == pipeline.Warned && e.Reason != "" {
 		text += p.style.dim(" (" + plain(e.Reason) + ends(e) + ")")
 	}
-	fmt.Fprintf(p.out, "%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", plain(where))), text)
+	line := fmt.Sprintf("%s %s %s %s\n", p.style.dim(clock(e.Time.Sub(p.start))), p.mark(e.State), p.style.bold(fmt.Sprintf("%-20s", plain(where))), text)
+	if p.board != nil {
+		p.board.print(line)
+		return
+	}
+	_, _ = io.WriteString(p.out, line)
 }
 
 func (p *progress) mark(state string) string {

@@ -24,6 +24,7 @@ type app struct {
 	file     string // gauntlet.yaml
 	key      string // name or path of the signing key
 	format   string // "text" or "json"
+	board    *board // of a command that tells its progress on a terminal, nil for none
 }
 
 // Main runs the command line and returns its exit code.
@@ -35,7 +36,15 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 	root.SetOut(out)
 	root.SetErr(errw)
 	err := root.ExecuteContext(ctx)
+	a.settle()
 	return a.report(ctx, err)
+}
+
+// settle leaves the terminal to what is written next.
+func (a *app) settle() {
+	if a.board != nil {
+		a.board.clear()
+	}
 }
 
 func (a *app) root() *cobra.Command {

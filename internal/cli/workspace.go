@@ -20,6 +20,7 @@ func (a *app) open() (*pipeline.Workspace, error) {
 
 // print writes a result: as JSON, or with the function for people.
 func (a *app) print(v any, people func()) error {
+	a.settle()
 	if a.format != "json" {
 		people()
 		return nil
