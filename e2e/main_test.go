@@ -90,6 +90,7 @@ func TestEndToEnd(t *testing.T) {
 			"taking over":           adopts,
 			"rollbacks":             rollbacks,
 			"a held kernel":         heldKernel,
+			"waves":                 waves,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
