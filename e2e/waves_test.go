@@ -34,7 +34,7 @@ func waves(t *testing.T) {
 	s.begin()
 	s.borrow()
 	r := s.gauntlet(1, "run", "--key", "ci")
-	if !strings.Contains(r.all(), "server starts") || !strings.Contains(r.all(), "second") {
+	if !strings.Contains(r.all(), "hub of second: server starts") || !strings.Contains(r.all(), "ended with code 3") {
 		t.Errorf("it does not say which hub failed and why:\n%s", r.all())
 	}
 	hubs := statusOf(s.team).Hubs
@@ -45,7 +45,7 @@ func waves(t *testing.T) {
 		t.Error("the suite of testing should have passed beside the failure of second")
 	}
 	// Nobody gets past a wave.
-	if r := s.gauntlet(3, "deploy", statusOf(s.team).Release.Hex(), "third", "--key", "ci"); !strings.Contains(r.all(), "second") {
+	if r := s.gauntlet(4, "deploy", statusOf(s.team).Release.Hex(), "third", "--key", "ci"); !strings.Contains(r.all(), "second") {
 		t.Errorf("the gate does not say that third comes after second:\n%s", r.all())
 	}
 

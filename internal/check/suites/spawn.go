@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -27,20 +28,18 @@ const userKey = "hub.jupyter.org/username"
 // own troubles, which show much earlier than the hub gives up.
 func (p *probe) waitServer(ctx context.Context) (hub.Server, string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	type seen struct {
-		pod string
-		err error
-	}
-	watched := make(chan seen, 1)
-	go func() {
-		pod, err := p.watchPod(ctx)
-		var why *kube.PodError
+	ready := make(chan string, 1) // the pod
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
+	var trouble *kube.PodError // to be read once the watching has ended
+	wg.Go(func() {
+		err := p.watchPod(ctx, ready)
 		// A pod that goes away was removed by the hub, which then says why.
-		if errors.As(err, &why) && why.Reason != kube.Gone && ctx.Err() == nil {
+		if errors.As(err, &trouble) && trouble.Reason != kube.Gone && ctx.Err() == nil {
 			cancel(err)
 		}
-		watched <- seen{pod, err}
-	}()
+	})
 	last := ""
 	server, err := p.hub.WaitServer(ctx, p.name, func(pr hub.Progress) {
 		if pr.Message != "" && pr.Message != last {
@@ -50,39 +49,45 @@ func (p *probe) waitServer(ctx context.Context) (hub.Server, string, error) {
 	})
 	if err != nil {
 		cancel(err)
-		w := <-watched
-		var why *kube.PodError
-		if errors.As(w.err, &why) && why.Reason != kube.Gone {
-			var said *hub.SpawnError
-			if errors.As(err, &said) {
-				return server, "", fmt.Errorf("%w; the hub says: %s", w.err, said.Message)
-			}
-			return server, "", w.err
+		wg.Wait()
+		if trouble == nil || trouble.Reason == kube.Gone || trouble.Reason == kube.Slow {
+			return server, "", err
 		}
-		return server, "", err
+		var said *hub.SpawnError
+		if errors.As(err, &said) {
+			return server, "", fmt.Errorf("%w; the hub says: %s", trouble, said.Message)
+		}
+		return server, "", trouble
 	}
 	select {
-	case w := <-watched:
-		cancel(nil)
-		return server, w.pod, w.err
+	case pod := <-ready:
+		return server, pod, nil
 	case <-ctx.Done():
 		return server, "", fmt.Errorf("the hub says that the server is ready, but its pod is not: %w", context.Cause(ctx))
 	}
 }
 
-// watchPod waits until the probe's pod exists and is ready.
-func (p *probe) watchPod(ctx context.Context) (string, error) {
+// watchPod waits until the probe's pod exists and is ready, and then on: a container
+// without a readiness probe counts as ready from its start, also one that ends at once.
+// It returns why the pod does not run, or when ctx ends.
+func (p *probe) watchPod(ctx context.Context, ready chan<- string) error {
 	for {
 		pods, err := p.podsOf(ctx, p.name)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if len(pods) > 0 {
-			_, err := p.t.Client.WaitReadyTelling(ctx, p.t.Namespace, pods[0].Name, func(why *kube.PodError) { p.tell("%v", why) })
-			return pods[0].Name, err
+			name := pods[0].Name
+			_, err := p.t.Client.WaitReadyTelling(ctx, p.t.Namespace, name, func(why *kube.PodError) { p.tell("%v", why) })
+			if err != nil {
+				return err
+			}
+			ready <- name
+			_, err = p.t.Client.WaitFinished(ctx, p.t.Namespace, name)
+			return err
 		}
 		if err := kube.Sleep(ctx, 500*time.Millisecond); err != nil {
-			return "", fmt.Errorf("the hub made no pod for %s: %w", p.name, err)
+			return fmt.Errorf("the hub made no pod for %s: %w", p.name, err)
 		}
 	}
 }
