@@ -36,7 +36,7 @@ type drill struct {
 func (b *bench) runDrills(ctx context.Context) error {
 	b.Say("running the drills, each under gauntlet and under helm")
 	path := filepath.Join(b.Work, "drills")
-	c := b.Shell("go", "test", "-count=1", "-timeout", "60m", "-parallel", "2", "-run", "TestEndToEnd/(demo walks|beside each other)/drills", "./e2e")
+	c := b.Shell("go", "test", "-count=1", "-timeout", "60m", "-parallel", "5", "-run", "TestEndToEnd/(demo walks|beside each other)/drills", "./e2e")
 	c.Env = append(c.Env, "GAUNTLET_DRILLS="+path, "GAUNTLET_DRILLS_HELM="+b.Program("helm"))
 	c.Limit = time.Hour
 	o, err := b.Run(ctx, c)
