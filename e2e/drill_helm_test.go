@@ -52,6 +52,11 @@ func (l *line) byHelm(d drill, program string, row *drillRow) {
 		f()
 	}
 	l.undone = nil
+	for _, o := range l.objects() { // helm leaves hooks behind, which are not gauntlet's to remove
+		if !slices.Contains(l.owns, o) {
+			l.kubectl(l.cluster, "-n", l.name, "delete", o, "--ignore-not-found")
+		}
+	}
 	l.reset()
 	l.gauntlet(0, "deploy", l.release, "testing", "--adopt", "--key", "ci")
 	if state, wrong := l.left(); len(wrong) > 0 {
