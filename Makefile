@@ -49,7 +49,7 @@ $(HELM3):
 	@go build -C e2e/tools -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
 
 test-e2e: $(LAB) $(GAUNTLET) $(HELM3) ## end-to-end on the lab
-	go test -count=1 -timeout 60m -parallel 4 -v ./e2e/...
+	go test -count=1 -timeout 60m -parallel 5 -v ./e2e/...
 
 drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json
 	@$(LAB) up

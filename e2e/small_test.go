@@ -78,7 +78,10 @@ func newSmall(t *testing.T, name string, port int, overlays ...string) *small {
 	s.team = copyOf(t, filepath.Join(root, "examples", "pangeo"), dirs...)
 	s.write("gauntlet.yaml", fmt.Sprintf(smallConfig, s.name, s.repo, port))
 	s.write("policy.yaml", smallPolicyText(t))
-	s.set("jupyter-config.yml", map[string]any{"jupyterhub.singleuser.image.tag": ""})
+	s.set("jupyter-config.yml", map[string]any{
+		"jupyterhub.singleuser.image.tag":    "",
+		"jupyterhub.singleuser.storage.type": "none", // volumes take a third of the time of a deployment; the demonstration's hubs have them
+	})
 	t.Cleanup(s.remove)
 	return s
 }

@@ -148,15 +148,16 @@ c.KubeSpawner.mem_guarantee = singleuser["memory"].get("guarantee")
 
 # One volume per user, removed with the user and not before.
 storage = singleuser["storage"]
-c.KubeSpawner.storage_pvc_ensure = True
-c.KubeSpawner.delete_pvc = True
-c.KubeSpawner.storage_capacity = storage["capacity"]
-c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
-if storage["storageClassName"]:
-    c.KubeSpawner.storage_class = storage["storageClassName"]
-c.KubeSpawner.volumes = [
-    {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
-]
-c.KubeSpawner.volume_mounts = [
-    {"name": "home", "mountPath": storage["homeMountPath"]}
-]
+c.KubeSpawner.storage_pvc_ensure = storage["type"] == "dynamic"
+c.KubeSpawner.delete_pvc = storage["type"] == "dynamic"
+if storage["type"] == "dynamic":
+    c.KubeSpawner.storage_capacity = storage["capacity"]
+    c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
+    if storage["storageClassName"]:
+        c.KubeSpawner.storage_class = storage["storageClassName"]
+    c.KubeSpawner.volumes = [
+        {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
+    ]
+    c.KubeSpawner.volume_mounts = [
+        {"name": "home", "mountPath": storage["homeMountPath"]}
+    ]
