@@ -33,7 +33,7 @@ func (p *probe) sweep(ctx context.Context) (string, error) {
 	}
 	for _, n := range names {
 		p.tell("removes %s, left by a run that was killed", n)
-		if err := p.remove(ctx, n); err != nil {
+		if _, err := p.remove(ctx, n); err != nil {
 			return "", fmt.Errorf("remove %s, left by a run that was killed: %w", n, err)
 		}
 	}
@@ -79,7 +79,7 @@ func (p *probe) leave(ctx context.Context) (string, error) {
 	if p.held == nil {
 		return "nothing was made", nil
 	}
-	err := p.held.Check()
+	err, claims := p.held.Check(), 0
 	if err == nil && p.name != "" {
 		if p.token.ID != "" {
 			// It goes with the user too, but a secret should not wait for that.
@@ -87,7 +87,7 @@ func (p *probe) leave(ctx context.Context) (string, error) {
 				p.tell("%v", terr)
 			}
 		}
-		err = p.remove(ctx, p.name)
+		claims, err = p.remove(ctx, p.name)
 	}
 	if p.t.Held == nil {
 		if rerr := p.held.Release(); rerr != nil {
@@ -102,19 +102,21 @@ func (p *probe) leave(ctx context.Context) (string, error) {
 	case len(p.shared) > 0:
 		return "", check.Warning{Message: fmt.Sprintf("user, token and pod are gone, but the server mounted %s, which others use: "+
 			"a folder of %s may be left there", strings.Join(p.shared, ", "), p.name)}
+	case claims == 0:
+		return "user, token and pod are gone; it had no claim", nil
 	}
 	return "user, token, pod, claim and volume are gone", nil
 }
 
 // remove removes a probe: server, user with tokens, pods, claims and volumes, and
-// makes sure that they are gone.
-func (p *probe) remove(ctx context.Context, user string) error {
+// makes sure that they are gone. It says how many claims there were.
+func (p *probe) remove(ctx context.Context, user string) (claims int, err error) {
 	if err := p.hub.StopServer(ctx, user); err != nil {
-		return err
+		return 0, err
 	}
-	claims, err := p.claimsOf(ctx, user)
+	had, err := p.claimsOf(ctx, user)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for {
 		err := p.hub.DeleteUser(ctx, user)
@@ -128,13 +130,13 @@ func (p *probe) remove(ctx context.Context, user string) error {
 			if err == nil {
 				err = errors.New("the hub still knows the user")
 			}
-			return fmt.Errorf("remove user %s: %w", user, err)
+			return 0, fmt.Errorf("remove user %s: %w", user, err)
 		}
 	}
 	if err := p.podsGone(ctx, user); err != nil {
-		return err
+		return 0, err
 	}
-	return p.claimsGone(ctx, user, claims)
+	return len(had), p.claimsGone(ctx, user, had)
 }
 
 // podsGone waits until the user has no pod; one that the hub forgot is removed.
