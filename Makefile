@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GAUNTLET := bin/gauntlet
-HELM3    := bin/helm3
+TOOLS    := bin/helm3 bin/sops bin/age-keygen
 LAB := bin/lab
 
 .PHONY: help build demo drills test test-unit test-e2e test-lab test-long vet lab-up lab-down lab-status bench clean FORCE
@@ -44,11 +44,15 @@ vet: ## go vet and gofmt
 test-unit: vet ## unit tests and command line scripts
 	go test ./cmd/... ./internal/... ./lab/...
 
-$(HELM3):
-	@echo "==> compiling Helm 3, which a hub of the tests was deployed with (about 2 min, once)"
-	@go build -C e2e/tools -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
+# What teams work with before gauntlet comes, and go on with.
+bin/helm3: TOOL := helm.sh/helm/v3/cmd/helm
+bin/sops: TOOL := github.com/getsops/sops/v3/cmd/sops
+bin/age-keygen: TOOL := filippo.io/age/cmd/age-keygen
+$(TOOLS):
+	@echo "==> compiling $(@F) for the tests (a minute or two, once)"
+	@go build -C e2e/tools -o $(CURDIR)/$@ $(TOOL)
 
-test-e2e: $(LAB) $(GAUNTLET) $(HELM3) ## end-to-end on the lab
+test-e2e: $(LAB) $(GAUNTLET) $(TOOLS) ## end-to-end on the lab
 	go test -count=1 -timeout 60m -parallel 5 -v ./e2e/...
 
 drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json
@@ -57,10 +61,10 @@ drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table go
 
 # On images that the demonstration has made: make demo.
 TEST_REGISTRY := 172.29.0.1:5000
-TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REGISTRY) GAUNTLET_TEST_HELM3=$(CURDIR)/$(HELM3) \
+TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REGISTRY) GAUNTLET_TEST_HELM3=$(CURDIR)/bin/helm3 GAUNTLET_TEST_TOOLS=$(CURDIR)/bin \
 	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0
 
-test-lab: $(LAB) $(HELM3) ## the packages' own tests on the lab, after make demo (about 10 min)
+test-lab: $(LAB) $(TOOLS) ## the packages' own tests on the lab, after make demo (about 10 min)
 	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
 
 test: $(LAB) ## everything once

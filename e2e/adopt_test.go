@@ -13,20 +13,6 @@ import (
 	"gauntlet/internal/plan"
 )
 
-// turningSops stands for the team's sops: it "encrypts" each value by turning its
-// letters, which is enough to tell a value that went through it.
-const turningSops = `#!/bin/sh
-turn() { tr 'a-zA-Z' 'n-za-mN-ZA-M'; }
-while IFS= read -r line; do
-	key="${line%%:*}" value="${line#*: }"
-	case "$1 $line" in
-	*:) echo "$line";;
-	--encrypt*) echo "$key: ENC[$(echo "$value" | turn)]";;
-	*) value="${value#ENC[}"; echo "$key: $(echo "${value%]}" | turn)";;
-	esac
-done
-`
-
 // adopts takes over a hub that Helm 3 deployed with values nobody wrote down, and then
 // deploys to it: nobody notices, and Helm 3 still goes back.
 func adopts(t *testing.T) {
@@ -35,11 +21,7 @@ func adopts(t *testing.T) {
 	if _, err := os.Stat(helm); err != nil {
 		t.Fatalf("%s is not built: run make test-e2e", helm)
 	}
-	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "sops"), []byte(turningSops), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s.env = append(s.env, "PATH="+bin+":"+os.Getenv("PATH"))
+	s.keepsSecrets()
 	s.replace("gauntlet.yaml", "    set: {jupyterhub.proxy.service.nodePort: 30370}\n", "")
 	s.begin()
 	s.borrow()

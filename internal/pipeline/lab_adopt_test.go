@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -27,24 +28,31 @@ import (
 
 const adoptNS = "h-adopt-pipeline"
 
-// fakeSops is a program called sops that "encrypts" each value by turning its letters,
-// for files below adopted/ only.
-const fakeSops = `#!/bin/sh
-turn() { tr 'a-zA-Z' 'n-za-mN-ZA-M'; }
-case "$1" in
---encrypt)
-	case "$7" in adopted/*) ;; *) echo "no matching creation rules found" >&2; exit 1;; esac
-	while IFS= read -r line; do
-		key="${line%%:*}" value="${line#*: }"
-		if [ "$line" = "$key:" ]; then echo "$line"; else echo "$key: ENC[$(echo "$value" | turn)]"; fi
-	done;;
---decrypt)
-	while IFS= read -r line; do
-		key="${line%%:*}" value="${line#*: ENC[}"
-		if [ "$line" = "$key:" ]; then echo "$line"; else echo "$key: $(echo "${value%]}" | turn)"; fi
-	done;;
-esac
-`
+// toolsEnv names a folder that holds sops and age-keygen.
+const toolsEnv = "GAUNTLET_TEST_TOOLS"
+
+// encrypts lets sops encrypt, in a platform's folder, files below adopted/ and no others.
+func encrypts(t *testing.T, dir string) {
+	t.Helper()
+	tools := os.Getenv(toolsEnv)
+	if tools == "" {
+		t.Skipf("needs sops and age-keygen: set %s", toolsEnv)
+	}
+	key := filepath.Join(t.TempDir(), "keys.txt")
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(tools, "age-keygen"), "-o", key).CombinedOutput(); err != nil {
+		t.Fatalf("make a key: %v\n%s", err, out)
+	}
+	public, err := exec.CommandContext(t.Context(), filepath.Join(tools, "age-keygen"), "-y", key).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := fmt.Sprintf("creation_rules: [{path_regex: '^adopted/', age: %s}]\n", strings.TrimSpace(string(public)))
+	if err := os.WriteFile(filepath.Join(dir, ".sops.yaml"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	t.Setenv("SOPS_AGE_KEY_FILE", key)
+}
 
 // adoptive is a platform of one hub, which plain helm has installed with values that no
 // file holds, in a repository.
@@ -54,11 +62,7 @@ func adoptive(t *testing.T, c *kube.Client) (dir string, who func(key string) *W
 	t.Cleanup(srv.Close)
 	who = small(t, c, strings.TrimPrefix(srv.URL, "http://"))
 	dir = who("").Dir
-	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "sops"), []byte(fakeSops), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	encrypts(t, dir)
 	for file, text := range map[string]string{
 		"chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 1.0.0\n",
 		"chart/templates/all.yaml": `apiVersion: v1
