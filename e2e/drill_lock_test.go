@@ -151,6 +151,9 @@ func (l *line) pausedHolder() {
 	if paused.code != 1 || !holds(row.Cause, "lock", "could not be kept") {
 		l.t.Errorf("exit code %d: %s\n%s", paused.code, row.Cause, paused.all())
 	}
+	if holds(row.Cause, "kubelet") {
+		l.t.Errorf("it takes the time in which it stood still for the silence of a node: %s", row.Cause)
+	}
 	if now := l.written(); now != written {
 		l.t.Errorf("it wrote after it had lost the lock:\n%s\nand before:\n%s", now, written)
 	}

@@ -126,6 +126,8 @@ const (
 	tellAgain  = 30 * time.Second       // what has not changed
 	tellSoon   = 10 * time.Second       // a cause whose words have changed
 	firstLook  = 200 * time.Millisecond // between tries to ask a cluster that is away
+	stoodStill = 5 * time.Second        // in a pause: the program was stopped, or the machine slept
+	catchUp    = 3 * time.Second        // for watches to tell what happened meanwhile
 )
 
 // until looks, whenever something has changed, until everything is done, a problem has
@@ -153,7 +155,12 @@ func (w *waits) until(step string, timeout time.Duration, list []helm.Object, as
 		if done || err != nil {
 			return err
 		}
-		if err := w.pause(ctx, home, tick.C); err != nil {
+		paused := time.Now().Round(0) // the clock that goes on while the machine sleeps
+		err = w.pause(ctx, home, tick.C)
+		if gap := time.Since(paused); err == nil && gap > stoodStill {
+			err = t.wake(ctx, gap)
+		}
+		if err != nil {
 			return over(err, all, t.troubles, now, t.failing, time.Since(t.begun))
 		}
 		t.away(w.broken(ctx))

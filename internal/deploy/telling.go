@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gauntlet/internal/kube"
@@ -58,6 +59,16 @@ func (t *telling) see(ctx context.Context, all []status, now time.Time) (done bo
 		}
 	}
 	return done, nil
+}
+
+// wake makes up for a time in which this program stood still: what is known of the
+// cluster is as old, and would look like silence. It waits until the watches have told
+// what happened, and counts the time for no problem.
+func (t *telling) wake(ctx context.Context, gap time.Duration) error {
+	t.tell(Event{Step: t.step, Since: t.begun, Until: t.until, Message: fmt.Sprintf("this program stood still for %s: looks at the cluster anew", gap.Round(time.Second))})
+	err := kube.Sleep(ctx, catchUp)
+	t.troubles.skip(gap + catchUp)
+	return err
 }
 
 // cause tells of a problem, or that it is over.

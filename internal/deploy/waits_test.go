@@ -66,6 +66,22 @@ func TestProblemsEndAWaitAfterTheirGrace(t *testing.T) {
 	}
 }
 
+func TestTimeInWhichNobodyLookedCountsForNoProblem(t *testing.T) {
+	begun := time.Now()
+	tr, bad := troubles{}, []status{{Object: "Deployment/hub", Problems: []problem{trouble("Unschedulable", "no node", 60*time.Second)}}}
+	tr.see(bad, begun)
+	tr.skip(90 * time.Second)
+	for _, s := range []int{91, 149, 151} {
+		ends, now := s > 150, begun.Add(time.Duration(s)*time.Second)
+		if fresh, over := tr.see(bad, now); len(fresh)+len(over) > 0 {
+			t.Errorf("after %d s it is new or over", s)
+		}
+		if err := tr.judge(begun, now); (err != nil) != ends {
+			t.Errorf("after %d s: %v", s, err)
+		}
+	}
+}
+
 func TestWhatIsWrongIsNewOnceAndOverOnce(t *testing.T) {
 	tr, now := troubles{}, time.Now()
 	bad := []status{{Object: "Deployment/hub", Problems: []problem{trouble("Volume", "x", forever)}}}
