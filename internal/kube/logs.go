@@ -68,8 +68,16 @@ func (c *Client) logs(ctx context.Context, namespace, pod string, o *corev1.PodL
 	if _, err := io.Copy(t, r); err != nil {
 		return "", fmt.Errorf("read the log of pod %s: %w", pod, err)
 	}
+	if said := t.String(); kubeletExcuse.MatchString(said) {
+		return "", fmt.Errorf("read the log of pod %s: %s", pod, OneLine(said))
+	}
 	return t.String(), nil
 }
+
+// kubeletExcuse is what a kubelet sends in place of a log, as if it were one, when the
+// file has just gone because the container was started again (kubelet's
+// kuberuntime/logs and container manager).
+var kubeletExcuse = regexp.MustCompile(`^(failed to try resolving symlinks in path "|failed to open log file "|unable to retrieve container logs for )[^\n]*\n?$`)
 
 var (
 	// "KeyError: 'x'", "distributed.comm.CommClosedError: …", "RuntimeError: …",

@@ -1,9 +1,15 @@
 package kube
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func TestSalientFindsTheCause(t *testing.T) {
@@ -24,6 +30,34 @@ func TestSalientFindsTheCause(t *testing.T) {
 	}
 	if got := Failure("one\ntwo"); got != "" {
 		t.Errorf("no line tells of a failure, got %q", got)
+	}
+}
+
+func TestAKubeletsExcuseIsNoLog(t *testing.T) {
+	const excuse = `failed to try resolving symlinks in path "/var/log/pods/a_hub_1/hub/2.log": lstat /var/log/pods/a_hub_1/hub/2.log: no such file or directory`
+	for name, c := range map[string]struct{ previous, now, want string }{
+		"of the run before": {excuse, "KeyError: 'x'\n", "KeyError: 'x'"},
+		"of this run":       {"KeyError: 'x'\n", excuse + "\n", "KeyError: 'x'"},
+		"another":           {"unable to retrieve container logs for containerd://1", "KeyError: 'x'\n", "KeyError: 'x'"},
+		"of both":           {excuse, excuse, ""},
+		"in a log":          {"", "one\n" + excuse + "\n", OneLine(excuse)},
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("previous") == "true" {
+				_, _ = io.WriteString(w, c.previous)
+				return
+			}
+			_, _ = io.WriteString(w, c.now)
+		}))
+		set, err := kubernetes.NewForConfig(&rest.Config{Host: srv.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&Client{Interface: set}).LastWords(t.Context(), "a", "hub", "hub")
+		if got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+		srv.Close()
 	}
 }
 

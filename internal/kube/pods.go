@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -328,13 +327,9 @@ func cause(ctx context.Context, err error) error {
 // written nothing.
 func (c *Client) LastWords(ctx context.Context, namespace, pod, container string) (string, error) {
 	log, err := c.previousLogs(ctx, namespace, pod, container, logLines)
-	// A kubelet that has removed the log says so in its place.
-	if line := Salient(log); err == nil && line != "" && !strings.HasPrefix(line, "unable to retrieve container logs") {
+	if line := Salient(log); err == nil && line != "" {
 		return line, nil
 	}
 	log, err = c.Logs(ctx, namespace, pod, container, logLines)
-	if line := Salient(log); !strings.HasPrefix(line, "unable to retrieve container logs") {
-		return line, err
-	}
-	return "", err
+	return Salient(log), err
 }
