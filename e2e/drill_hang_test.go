@@ -26,37 +26,44 @@ func hangDrills(t *testing.T) {
 		},
 	)
 	l.sub("the same with plain helm hangs", func() {
-		l.sickNode()
-		helm := l.plainHelm(map[string]any{"jupyterhub": map[string]any{
+		l.plainHangs(map[string]any{"jupyterhub": map[string]any{
 			"prePuller":  map[string]any{"hook": map[string]any{"enabled": true}},
 			"singleuser": map[string]any{"nodeSelector": map[string]any{"drill-hang": "yes"}},
 		}})
-		began := time.Now()
-		// As long as gauntlet took for the whole deployment, and longer.
-		l.until("the hook has waited for a minute", func() bool {
-			job, err := l.client.BatchV1().Jobs(l.name).Get(l.t.Context(), "hook-image-awaiter", metav1.GetOptions{})
-			return err == nil && job.Status.Active == 1 && time.Since(job.CreationTimestamp.Time) > time.Minute
-		})
-		ds, err := l.client.AppsV1().DaemonSets(l.name).Get(l.t.Context(), "hook-image-puller", metav1.GetOptions{})
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		if ds.Status.DesiredNumberScheduled != 2 || ds.Status.NumberReady != 1 {
-			l.t.Errorf("the puller has %d of %d pods ready, expected 1 of 2: it is another hang", ds.Status.NumberReady, ds.Status.DesiredNumberScheduled)
-		}
-		select {
-		case <-helm.done:
-			l.t.Errorf("plain helm does not hang: it has ended with %d", helm.cmd.ProcessState.ExitCode())
-		default:
-			l.t.Logf("plain helm is at work since %s and has said nothing: hook-image-puller has 1 of 2 pods ready", time.Since(began).Round(time.Second))
-		}
-		l.gauntlet(0, "unstick", "testing", "--yes", "--key", "ci")
-		helm.ends(l.t, time.Minute)
 		l.gauntlet(0, "deploy", l.release, "testing", "--adopt", "--drop", "jupyterhub.singleuser.nodeSelector.drill-hang", "--key", "ci")
 		if state, wrong := l.left(); len(wrong) > 0 {
 			l.t.Errorf("afterwards: %s; %v", state, wrong)
 		}
 	})
+}
+
+// plainHangs upgrades the hub by plain helm, to values that let its puller run on a sick
+// node: helm waits for that as long as one looks, until unstick ends it.
+func (l *line) plainHangs(values map[string]any) {
+	l.t.Helper()
+	l.sickNode()
+	helm := l.plainHelm(values)
+	began := time.Now()
+	// As long as gauntlet took for the whole deployment, and longer.
+	l.until("the hook has waited for a minute", func() bool {
+		job, err := l.client.BatchV1().Jobs(l.name).Get(l.t.Context(), "hook-image-awaiter", metav1.GetOptions{})
+		return err == nil && job.Status.Active == 1 && time.Since(job.CreationTimestamp.Time) > time.Minute
+	})
+	ds, err := l.client.AppsV1().DaemonSets(l.name).Get(l.t.Context(), "hook-image-puller", metav1.GetOptions{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if ds.Status.DesiredNumberScheduled != 2 || ds.Status.NumberReady != 1 {
+		l.t.Errorf("the puller has %d of %d pods ready, expected 1 of 2: it is another hang", ds.Status.NumberReady, ds.Status.DesiredNumberScheduled)
+	}
+	select {
+	case <-helm.done:
+		l.t.Errorf("plain helm does not hang: it has ended with %d", helm.cmd.ProcessState.ExitCode())
+	default:
+		l.t.Logf("plain helm is at work since %s and has said nothing: hook-image-puller has 1 of 2 pods ready", time.Since(began).Round(time.Second))
+	}
+	l.gauntlet(0, "unstick", "testing", "--yes", "--key", "ci")
+	helm.ends(l.t, time.Minute)
 }
 
 // sickNode makes a pool of a good node and one that is cordoned and whose kubelet is

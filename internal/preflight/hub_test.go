@@ -45,6 +45,30 @@ error allow-none value hub.config: JupyterHub 5.3.0 lets in nobody but administr
 warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.3.0, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back`)
 }
 
+func TestAChartDoesNotKnowWhatIsInAHubImageOfOnesOwn(t *testing.T) {
+	const values = "{hub: {config: {Authenticator: {allow_all: true}}, image: {name: IMAGE, tag: TAG}}, singleuser: {}}"
+	of := func(image, tag string) string {
+		return strings.NewReplacer("IMAGE", image, "TAG", tag).Replace(values)
+	}
+	const older = "error hub-downgrade the hub's database: JupyterHub 6.1.1 becomes 5.3.0, whose database has another schema (f460b0348206, then 4621fec11365): the older hub cannot read it"
+	for name, c := range map[string]struct{ image, tag, live, want string }{
+		"the chart's own":                   {"quay.io/jupyterhub/k8s-hub", "4.2.0", "", older},
+		"the chart's own, from a mirror":    {"mirror.example/quay/jupyterhub/k8s-hub", "4.2.0", "", older},
+		"of their own":                      {"registry.example/hub", "2026-11", "", ""},
+		"of their own, as it is":            {"registry.example/hub", "5.1.0", of("registry.example/hub", "5.1.0"), ""},
+		"of their own, and the tag tells":   {"registry.example/hub", "5.3.0", of("registry.example/hub", "6.1.1"), older},
+		"of their own, and the tag is mute": {"registry.example/hub", "5.3.0", of("registry.example/hub", "7"), ""},
+	} {
+		f := z2jhOf(t, "4.0.0", "4.2.0", of(c.image, c.tag))
+		f.LiveVersion = "6.1.1"
+		if c.live != "" {
+			f.Objects = objects(t, "live:\n{kind: Secret, metadata: {name: hub}, stringData: {values.yaml: '"+c.live+"'}}\n---\n"+
+				"{kind: Secret, metadata: {name: hub}, stringData: {values.yaml: '"+of(c.image, c.tag)+"'}}\n")
+		}
+		t.Run(name, func(t *testing.T) { says(t, f, c.want) })
+	}
+}
+
 func TestOfAnotherChartTheTagOfTheHubIsItsVersionWhenItIsSoNow(t *testing.T) {
 	const doc = `live:
 {kind: ConfigMap, metadata: {name: hub}, data: {values.json: "hub: {image: {name: hub, tag: 4.1.6-2}}\nsingleuser: {}"}}

@@ -116,7 +116,7 @@ func (c hubConfig) hubVersions(f *Facts) (live, next *semver.Version) {
 			live = version(z2jhHubs[liveChart.Major()])
 		}
 	}
-	if nextChart != nil {
+	if nextChart != nil && c.chartsOwnHub() {
 		for _, ch := range f.Charts {
 			if ch.Name == z2jh && ch.Path == c.path {
 				next = version(ch.App)
@@ -124,13 +124,23 @@ func (c hubConfig) hubVersions(f *Facts) (live, next *semver.Version) {
 		}
 		return live, next
 	}
-	// In another chart the tag of the hub's image may be its version, when it is so of
-	// what runs now.
+	if same := spec(at(c.next, "hub", "image")); same != "" && same == spec(at(c.live, "hub", "image")) {
+		return live, live
+	}
+	// In another chart, or of an image of one's own, the tag may be the version, when it
+	// is so of what runs now.
 	was, is := version(text(c.live, "hub", "image", "tag")), version(text(c.next, "hub", "image", "tag"))
 	if is != nil && was != nil && live != nil && core(was) == core(live) {
 		next = is
 	}
 	return live, next
+}
+
+// chartsOwnHub says whether the hub runs the image that zero-to-jupyterhub brings, from
+// whichever registry: of any other the chart does not know which JupyterHub is in it.
+func (c hubConfig) chartsOwnHub() bool {
+	image := text(c.next, "hub", "image", "name")
+	return image == "" || image == "k8s-hub" || strings.HasSuffix(image, "/k8s-hub")
 }
 
 // z2jhHubs is the JupyterHub in the major versions of zero-to-jupyterhub that do not
