@@ -9,7 +9,7 @@ GAUNTLET := bin/gauntlet
 TOOLS    := bin/helm3 bin/sops bin/age-keygen
 LAB := bin/lab
 
-.PHONY: help build demo drills test test-unit test-e2e test-lab test-long vet lab-up lab-down lab-status bench clean FORCE
+.PHONY: help build demo drills test test-unit test-e2e test-lab test-long test-z2jh vet lab-up lab-down lab-status bench clean FORCE
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REG
 
 test-lab: $(LAB) $(TOOLS) ## the packages' own tests on the lab, after make demo (about 10 min)
 	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
+
+test-z2jh: $(LAB) $(GAUNTLET) $(TOOLS) ## on zero-to-jupyterhub itself, after make demo: CHARTS=what e2e/testdata/z2jh/prepare made
+	GAUNTLET_Z2JH=$(abspath $(CHARTS)) go test -count=1 -timeout 20m -v -run TestZeroToJupyterHub ./e2e
 
 test: $(LAB) ## everything once
 	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }
