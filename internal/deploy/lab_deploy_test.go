@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -309,5 +310,75 @@ func TestLabRenderFindsWhatTheServerRefuses(t *testing.T) {
 	dead, _ := down.Connect()
 	if s := State(t.Context(), dead, ns, "small"); !strings.Contains(s.Problem, "nowhere") {
 		t.Errorf("state of a cluster that is down: %+v", s)
+	}
+}
+
+func TestLabAChartBringsItsOwnKinds(t *testing.T) {
+	c := labHub(t)
+	ns := labNamespace(t, c)
+	const crd = "drills.gauntlet.example"
+	remove := func() {
+		out, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		err := c.CoreV1().RESTClient().Delete().AbsPath("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + crd).Do(out).Error()
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	}
+	remove()
+	t.Cleanup(remove)
+	chart, err := release.PackChart(map[string][]byte{
+		"Chart.yaml": []byte("apiVersion: v2\nname: small\nversion: 1.0.0\n"),
+		"crds/drills.yaml": []byte(`apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: drills.gauntlet.example}
+spec:
+  group: gauntlet.example
+  names: {kind: Drill, plural: drills, singular: drill}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
+`),
+		"templates/all.yaml": []byte(`apiVersion: gauntlet.example/v1
+kind: Drill
+metadata: {name: one}
+spec: {size: {{ .Values.size }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: one}
+data: {size: {{ .Values.size | quote }}}
+`),
+	}, "small", "1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := func(size any) Request {
+		r := smallRequest(t, c, ns, fmt.Sprint(size), nil)
+		r.Chart, r.Values = chart, release.Values{"size": size}
+		return r
+	}
+	rendering := Rendering{Hub: "small", Cluster: c.Context, Connect: func() (*kube.Client, error) { return c, nil },
+		Namespace: ns, ReleaseName: "small", Chart: chart, Values: release.Values{"size": 1}}
+	line, err := rendering.try(t.Context())
+	if err != nil || !strings.Contains(line, "1 object passes") || !strings.Contains(line, "Drill/one") {
+		t.Errorf("before it is installed: %q, %v", line, err)
+	}
+	seen, err := Rehearse(t.Context(), request(1))
+	if err != nil || seen.Refused != nil || len(seen.Pairs) != 2 {
+		t.Errorf("before it is installed: %+v, %v", seen, err)
+	}
+	if _, err := Deploy(t.Context(), request(1)); err != nil {
+		t.Fatal(err)
+	}
+	rendering.Values = release.Values{"size": 2}
+	if line, err = rendering.try(t.Context()); err != nil || !strings.Contains(line, "2 objects pass") {
+		t.Errorf("when it is installed: %q, %v", line, err)
+	}
+	rendering.Values = release.Values{"size": "large"}
+	if _, err := rendering.try(t.Context()); err == nil || !strings.Contains(err.Error(), "size") {
+		t.Errorf("when it is installed the API server has its say: %v", err)
+	}
+	if _, err := Deploy(t.Context(), request(2)); err != nil {
+		t.Error(err)
 	}
 }

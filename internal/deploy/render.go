@@ -60,11 +60,23 @@ func (r Rendering) try(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := h.DryRun(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
+	n, untried, err := h.DryRun(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
 	if err != nil {
 		return "", errors.New(clip(err.Error()))
 	}
-	return fmt.Sprintf("%d objects pass a dry run in cluster %s", n, r.Cluster), nil
+	pass := "objects pass"
+	if n == 1 {
+		pass = "object passes"
+	}
+	text := fmt.Sprintf("%d %s a dry run in cluster %s", n, pass, r.Cluster)
+	if len(untried) > 0 {
+		var names []string
+		for _, o := range untried {
+			names = append(names, o.String())
+		}
+		text += fmt.Sprintf("; not tried, since the chart brings their kinds when it is installed: %s", kube.OneLine(strings.Join(names, ", ")))
+	}
+	return text, nil
 }
 
 // clip makes a bounded line of what Helm or the API server says. They wrap their

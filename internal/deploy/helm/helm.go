@@ -47,6 +47,7 @@ func New(c *kube.Client, namespace string, warn func(string)) *Helm {
 type session struct {
 	*action.Configuration
 	kube *helmkube.Client
+	dry  forgiving // for renderings
 }
 
 // open makes a fresh session: actions change the configuration they are given.

@@ -60,11 +60,11 @@ func (h *Helm) Preview(ctx context.Context, a Apply, history []Record) (Preview,
 	if err := both.Wait(); err != nil {
 		return Preview{}, err
 	}
-	list, err := s.kube.Build(bytes.NewBufferString(first.Manifest), true)
+	list, left, err := s.dry.build(first.Manifest, true)
 	if err != nil {
 		return Preview{}, err
 	}
-	again, err := s.kube.Build(bytes.NewBufferString(second.Manifest), false)
+	again, leftAgain, err := s.dry.build(second.Manifest, false)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -97,6 +97,13 @@ func (h *Helm) Preview(ctx context.Context, a Apply, history []Record) (Preview,
 		if p.Objects[i].New, err = content(info.Object); err != nil {
 			return Preview{}, err
 		}
+	}
+	for i, o := range left { // nobody can say more of them
+		made := Previewed{New: o, Once: o}
+		if i < len(leftAgain) {
+			made.Again = leftAgain[i]
+		}
+		p.Objects = append(p.Objects, made)
 	}
 	gone, err := h.gone(ctx, s, list, history)
 	if err != nil {
@@ -147,7 +154,7 @@ func hooksOf(s session, r *release1.Release, upgrade bool) ([]PreviewedHook, err
 			if !slices.Contains(hook.Events, e) {
 				continue
 			}
-			list, err := s.kube.Build(bytes.NewBufferString(hook.Manifest), false)
+			list, _, err := s.dry.build(hook.Manifest, false)
 			if err != nil {
 				return nil, fmt.Errorf("hook %s: %w", hook.Path, err)
 			}

@@ -1,7 +1,6 @@
 package helm
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -9,25 +8,32 @@ import (
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	release1 "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/resource"
 )
 
 // DryRun renders what InstallOrUpgrade would apply, with the cluster's versions and
 // with lookups into it, and sends every object to the API server as a server-side
 // dry run: schema, admission and quota have their say, nothing is kept. The
-// namespace must exist. It returns how many objects it tried.
+// namespace must exist. It returns how many objects it tried, and which it could not
+// because the chart brings their kinds.
 //
 // An interrupted or failed release is no hindrance.
-func (h *Helm) DryRun(a Apply, history []Record) (int, error) {
+func (h *Helm) DryRun(a Apply, history []Record) (tried int, untried []Object, err error) {
 	s, r, err := h.render(a, history)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	list, err := s.kube.Build(bytes.NewBufferString(r.Manifest), true)
+	list, left, err := s.dry.build(r.Manifest, true)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return h.tryOut(s, list, r, history)
+	for _, o := range left {
+		u := unstructured.Unstructured{Object: o}
+		untried = append(untried, Object{u.GetKind(), u.GetNamespace(), u.GetName()})
+	}
+	tried, err = h.tryOut(s, list, r, history)
+	return tried, untried, err
 }
 
 // upgrades says whether the next revision upgrades a release that is there.
@@ -48,6 +54,13 @@ func (h *Helm) render(a Apply, history []Record) (session, *release1.Release, er
 	if err != nil {
 		return session{}, nil, err
 	}
+	s.dry = forgiving{waiting: waiting{Client: s.kube, verb: "deploy"}}
+	if !upgrades(history) {
+		if s.dry.brought, err = s.bringsKinds(ch); err != nil {
+			return session{}, nil, err
+		}
+	}
+	s.KubeClient = s.dry
 	in := action.NewInstall(s.Configuration)
 	in.DryRunStrategy = action.DryRunServer
 	in.ReleaseName, in.Namespace, in.IsUpgrade = a.Name, h.namespace, upgrades(history)
@@ -68,7 +81,7 @@ func (h *Helm) render(a Apply, history []Record) (session, *release1.Release, er
 func (h *Helm) tryOut(s session, objects helmkube.ResourceList, r *release1.Release, history []Record) (int, error) {
 	list := slices.Clone(objects)
 	for _, hook := range r.Hooks {
-		more, err := s.kube.Build(bytes.NewBufferString(hook.Manifest), true)
+		more, _, err := s.dry.build(hook.Manifest, true)
 		if err != nil {
 			return 0, fmt.Errorf("hook %s: %w", hook.Path, err)
 		}
