@@ -46,6 +46,11 @@ func (l *line) plainHangs(values map[string]any) {
 	began := time.Now()
 	// As long as gauntlet took for the whole deployment, and longer.
 	l.until("the hook has waited for a minute", func() bool {
+		select {
+		case <-helm.done:
+			l.t.Fatalf("plain helm does not hang: it has ended with %d: %s", helm.cmd.ProcessState.ExitCode(), &helm.errout)
+		default:
+		}
 		job, err := l.client.BatchV1().Jobs(l.name).Get(l.t.Context(), "hook-image-awaiter", metav1.GetOptions{})
 		return err == nil && job.Status.Active == 1 && time.Since(job.CreationTimestamp.Time) > time.Minute
 	})

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,8 +65,9 @@ func plainHelmMain(spec string) int {
 
 // A helmProcess is plain helm at work.
 type helmProcess struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	cmd    *exec.Cmd
+	errout bytes.Buffer  // to be read when it has ended
+	done   chan struct{} // closed then
 }
 
 // plainHelm starts an upgrade of the small platform's hub by plain helm, which goes on
@@ -82,6 +84,7 @@ func (s *small) plainHelm(values map[string]any) *helmProcess {
 	p := &helmProcess{cmd: exec.Command(os.Args[0]), done: make(chan struct{})}
 	p.cmd.Dir = s.dir
 	p.cmd.Env = append(append([]string{}, s.env...), plainHelmEnv+"="+string(spec))
+	p.cmd.Stderr = &p.errout
 	if err := p.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

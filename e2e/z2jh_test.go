@@ -79,6 +79,17 @@ func TestZeroToJupyterHub(t *testing.T) {
 				l.t.Errorf("afterwards: %s; %v", state, wrong)
 			}
 		})
+		// Before the next: the chart leaves its hook out when its puller is as it was.
+		l.sub("the hang with plain helm", func() {
+			l.plainHangs(map[string]any{
+				"prePuller":  map[string]any{"hook": map[string]any{"enabled": true}},
+				"singleuser": map[string]any{"nodeSelector": map[string]any{"drill-hang": "yes"}},
+			})
+			l.gauntlet(0, "deploy", l.release, "testing", "--adopt", "--drop", "singleuser.nodeSelector.drill-hang", "--key", "ci")
+			if state, wrong := l.left(); len(wrong) > 0 {
+				l.t.Errorf("afterwards: %s; %v", state, wrong)
+			}
+		})
 		l.drills(
 			drill{
 				name:  "zero-to-jupyterhub: the tag of the hub does not exist",
@@ -94,7 +105,7 @@ func TestZeroToJupyterHub(t *testing.T) {
 				says:  []string{"Deployment/hub", "No module named 'oauthenticator_of_ours'"},
 			},
 			drill{
-				name:  "zero-to-jupyterhub: a hub that no node has room for",
+				name: "zero-to-jupyterhub: a hub that no node has room for",
 				fault: func(l *line) {
 					l.configure("", "graces", map[string]any{"unschedulable": "10s"})
 					l.set("lab.yaml", map[string]any{"hub.resources.requests.cpu": "900"})
@@ -112,16 +123,6 @@ func TestZeroToJupyterHub(t *testing.T) {
 				peaceful: true,
 			},
 		)
-		l.sub("the hang with plain helm", func() {
-			l.plainHangs(map[string]any{
-				"prePuller":  map[string]any{"hook": map[string]any{"enabled": true}},
-				"singleuser": map[string]any{"nodeSelector": map[string]any{"drill-hang": "yes"}},
-			})
-			l.gauntlet(0, "deploy", l.release, "testing", "--adopt", "--drop", "singleuser.nodeSelector.drill-hang", "--key", "ci")
-			if state, wrong := l.left(); len(wrong) > 0 {
-				l.t.Errorf("afterwards: %s; %v", state, wrong)
-			}
-		})
 	})
 	t.Run("is taken over from Helm 3", func(t *testing.T) { adoptsZ2JH(t, charts) })
 	showDrills(t)

@@ -30,10 +30,8 @@ func (s session) bringsKinds(ch *chart.Chart) (brought, error) {
 			return nil, fmt.Errorf("read %s: %w", crd.Filename, err)
 		}
 		for _, d := range docs {
-			group, _, _ := unstructured.NestedString(d.object, "spec", "group")
-			kind, _, _ := unstructured.NestedString(d.object, "spec", "names", "kind")
-			if kind != "" {
-				out[schema.GroupKind{Group: group, Kind: kind}] = true
+			if k, _ := defines(d.object); k.Kind != "" {
+				out[k] = true
 			}
 		}
 	}
@@ -53,6 +51,21 @@ func (s session) bringsKinds(ch *chart.Chart) (brought, error) {
 		}
 	}
 	return out, nil
+}
+
+// defines is the kind that a CRD defines, and the versions in which it is served.
+func defines(crd map[string]any) (k schema.GroupKind, versions []string) {
+	k.Group, _, _ = unstructured.NestedString(crd, "spec", "group")
+	k.Kind, _, _ = unstructured.NestedString(crd, "spec", "names", "kind")
+	list, _, _ := unstructured.NestedSlice(crd, "spec", "versions")
+	for _, v := range list {
+		if m, ok := v.(map[string]any); ok && m["served"] == true {
+			if name, ok := m["name"].(string); ok {
+				versions = append(versions, name)
+			}
+		}
+	}
+	return k, versions
 }
 
 // leave splits a manifest into what can be built now and the objects of these kinds.

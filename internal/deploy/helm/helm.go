@@ -79,7 +79,7 @@ func (h *Helm) openTo(verb string, waits Waiter, labels map[string]string) (sess
 	ac.RESTClientGetter = get
 	ac.Releases = storage.Init(drilled{secrets, verb, labels})
 	ac.Releases.MaxHistory = maxHistory
-	ac.KubeClient = waiting{Client: kc, waits: waits, verb: verb}
+	ac.KubeClient = waiting{Client: kc, waits: waits, verb: verb, get: get}
 	return session{Configuration: ac, kube: kc}, nil
 }
 
