@@ -99,7 +99,7 @@ func TestZeroToJupyterHub(t *testing.T) {
 			drill{
 				name: "zero-to-jupyterhub: a hub that crashes",
 				fault: func(l *line) {
-					l.replace("hub.yaml", "      from jupyterhub import orm\n", "      import oauthenticator_of_ours\n      from jupyterhub import orm\n")
+					l.replace("hub.yaml", "      from jupyterhub import orm,", "      import oauthenticator_of_ours\n      from jupyterhub import orm,")
 				},
 				shows: dies("hub-"),
 				says:  []string{"Deployment/hub", "No module named 'oauthenticator_of_ours'"},

@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gauntlet/internal/deploy"
 	"gauntlet/internal/pipeline"
 )
 
 func (a *app) rollbackCmd() *cobra.Command {
-	var to int
-	var reason string
+	var o pipeline.RollbackOptions
+	var restore, keep bool
 	c := &cobra.Command{
 		Use:   "rollback HUB|TIER",
 		Short: "Bring a hub, or all of a tier, back to what ran before, at once",
@@ -25,6 +26,12 @@ With a tier the hubs that the tier's newest release came to go back one after an
 the last of the policy's order first; one that fails stops none of the others. A name
 that both a hub and a tier bear is the hub's.
 
+A hub whose JupyterHub was upgraded since has a migrated database that the one from
+before cannot read. Then nothing is changed until you say what becomes of it:
+--restore-database stops the hub, puts back the copy that the upgrade had made, and keeps
+the migrated one beside it; the hub forgets the users and servers that came since, which
+are named. --keep-database leaves it.
+
 What was rolled back from is held back from the tier until that is lifted: see gauntlet
 hold --help.
 
@@ -36,21 +43,29 @@ verified); 1 one could not go back, or is back and failed a suite; 2 wrong input
 		Args:              args("HUB|TIER"),
 		ValidArgsFunction: a.completeHubsOrTiers,
 		RunE: func(c *cobra.Command, names []string) error {
-			if reason == "" {
+			switch {
+			case restore && keep:
+				return usagef("--restore-database and --keep-database: only one of them")
+			case restore:
+				o.Database = deploy.RestoreDatabase
+			case keep:
+				o.Database = deploy.KeepDatabase
+			}
+			if o.Reason == "" {
 				return usagef("say why: --reason \"…\"")
 			}
-			if c.Flags().Changed("to") && to < 1 {
-				return usagef("--to %d: revisions of Helm count from 1", to)
+			if c.Flags().Changed("to") && o.To < 1 {
+				return usagef("--to %d: revisions of Helm count from 1", o.To)
 			}
 			w, err := a.open()
 			if err != nil {
 				return err
 			}
 			if w.IsTier(names[0]) {
-				if to != 0 {
+				if o.To != 0 {
 					return usagef("--to names a revision of one hub: name the hub instead of tier %s", plain(names[0]))
 				}
-				t, err := w.RollbackTier(c.Context(), names[0], reason)
+				t, err := w.RollbackTier(c.Context(), names[0], o)
 				if t == nil {
 					return err
 				}
@@ -59,7 +74,7 @@ verified); 1 one could not go back, or is back and failed a suite; 2 wrong input
 				}
 				return err
 			}
-			b, err := w.Rollback(c.Context(), names[0], to, reason)
+			b, err := w.Rollback(c.Context(), names[0], o)
 			if b == nil {
 				return err
 			}
@@ -69,8 +84,10 @@ verified); 1 one could not go back, or is back and failed a suite; 2 wrong input
 			return err
 		},
 	}
-	c.Flags().IntVar(&to, "to", 0, "the `REVISION` in Helm's history to go back to")
-	c.Flags().StringVar(&reason, "reason", "", "why the hub goes back")
+	c.Flags().IntVar(&o.To, "to", 0, "the `REVISION` in Helm's history to go back to")
+	c.Flags().StringVar(&o.Reason, "reason", "", "why the hub goes back")
+	c.Flags().BoolVar(&restore, "restore-database", false, "put back the hub's database from before it was migrated")
+	c.Flags().BoolVar(&keep, "keep-database", false, "leave a migrated database as it is")
 	return c
 }
 
@@ -81,6 +98,9 @@ func drawBack(out io.Writer, b *pipeline.RolledBack) {
 		of = fmt.Sprintf("release %.12s", plain(b.Release))
 	}
 	fmt.Fprintf(out, "%s is back: revision %d runs what revision %d did (%s)\n", plain(b.Hub), b.Revision, b.To, of)
+	if r := b.Restored; r != nil && r.Migrated() {
+		fmt.Fprintf(out, "its database is back too: %s; the migrated one is kept as %s\n", plain(r.File), plain(r.Kept))
+	}
 	switch {
 	case b.Problem != "":
 		fmt.Fprintln(out, plain(b.Problem))

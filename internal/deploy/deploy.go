@@ -28,6 +28,8 @@ type Request struct {
 	Access     release.Digest
 	Release    release.Digest
 
+	Backup string // stamp of the copy of the hub's database that was made because this migrates it; "" for none
+
 	Adopt   bool                        // take over a Helm release whose newest revision gauntlet did not make
 	Drop    []string                    // value paths that such a revision was given and that may go
 	Before  func(context.Context) error // asked under the lock, before a revision is made; may be nil

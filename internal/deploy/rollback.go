@@ -11,6 +11,7 @@ import (
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy/helm"
+	"gauntlet/internal/hubdb"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 )
@@ -26,6 +27,7 @@ type RollbackRequest struct {
 	Namespace   string
 	ReleaseName string // of the Helm release
 	To          int    // revision in Helm's history; 0: the newest that ran and is another than the hub's
+	Database    Database
 
 	Reason  string        // for whoever reads Helm's history
 	Held    *kube.Held    // as in Request
@@ -48,6 +50,8 @@ type RollbackResult struct {
 	FromRelease    string `json:"fromRelease,omitempty"`
 
 	Reused bool `json:"reused"` // it was back already: no new revision was made
+
+	Restored *hubdb.Restored `json:"restored,omitempty"` // what became of the hub's database, where it was migrated meanwhile
 
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"` // both by the cluster's API server
@@ -117,7 +121,11 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 		}
 	}
 	if !res.Reused {
-		if res.Revision, err = goBack(ctx, h, w, r, history, way, q.Reason); err != nil {
+		ready := func() error { return nil }
+		if res.Restored, ready, err = restoreDatabase(ctx, fenced, r, history, way, q.Database); err != nil {
+			return RollbackResult{}, err
+		}
+		if res.Revision, err = goBack(ctx, h, starting{w, ready}, r, history, way, q.Reason); err != nil {
 			return RollbackResult{}, err
 		}
 		kill.At("rollback:recorded")
@@ -127,7 +135,7 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 }
 
 // goBack makes the next revision.
-func goBack(ctx context.Context, h *helm.Helm, w *waits, r Request, history []helm.Record, way back, reason string) (int, error) {
+func goBack(ctx context.Context, h *helm.Helm, w helm.Waiter, r Request, history []helm.Record, way back, reason string) (int, error) {
 	next := history[0].Revision + 1
 	b := helm.Rollback{
 		Name: r.ReleaseName, To: way.target, Since: since(history),

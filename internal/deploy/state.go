@@ -29,12 +29,16 @@ const (
 )
 
 func labels(r Request, revision int) map[string]string {
-	return map[string]string{
+	l := map[string]string{
 		labelDeployable: r.Deployable.Label(),
 		labelAccess:     r.Access.Label(),
 		labelRelease:    r.Release.Label(),
 		labelRevision:   strconv.Itoa(revision),
 	}
+	if r.Backup != "" {
+		l[labelBackup] = r.Backup
+	}
+	return l
 }
 
 // ours says whether gauntlet made the revision that bears these labels.

@@ -151,6 +151,8 @@ type Rollback struct {
 	// when gauntlet did not make it. It is held back from the tier until that is lifted.
 	FromRelease    string `json:"fromRelease,omitempty"`
 	FromDeployable string `json:"fromDeployable,omitempty"`
+
+	Database string `json:"database,omitempty"` // file on the hub's volume: the copy of its database that was put back
 }
 
 // Deployment is what the rollback did to the hub.

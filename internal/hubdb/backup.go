@@ -1,5 +1,5 @@
-// Package hubdb backs a hub's own database up before an upgrade that migrates it, which
-// no rollback takes back.
+// Package hubdb copies a hub's own database before an upgrade that migrates it, and puts
+// the copy back when the hub goes back.
 package hubdb
 
 import (
@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,7 @@ const limit = 5 * time.Minute
 
 // A Backup is a copy of a hub's database on the volume of the hub itself.
 type Backup struct {
+	Stamp string `json:"-"`     // what Restore finds it by; fit for a label of Kubernetes
 	File  string `json:"file"`  // in the hub's container
 	Bytes int64  `json:"bytes"` // of the copy
 	Users int    `json:"users"` // that it knows
@@ -46,12 +48,13 @@ func Copy(ctx context.Context, c *kube.Client, namespace string, at time.Time) (
 		return Backup{}, err
 	}
 	var out bytes.Buffer
+	stamp := at.UTC().Format("20060102T150405Z")
 	err = c.Exec(ctx, kube.Exec{Namespace: namespace, Pod: pod, Container: container, Stdout: &out,
-		Command: []string{"python3", "-c", script, at.UTC().Format("20060102T150405Z")}})
+		Command: []string{"python3", "-c", script, stamp}})
 	if err != nil {
 		return Backup{}, err
 	}
-	var b Backup
+	b := Backup{Stamp: stamp}
 	if err := json.Unmarshal(out.Bytes(), &b); err != nil || b.File == "" {
 		return Backup{}, fmt.Errorf("read what the backup in pod %s said: %w", pod, errors.Join(err, errors.New(kube.OneLine(out.String()))))
 	}
@@ -68,13 +71,12 @@ func hubPod(ctx context.Context, c *kube.Client, namespace string) (pod, contain
 		if p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil || len(p.Spec.Containers) == 0 {
 			continue
 		}
-		container = p.Spec.Containers[0].Name
-		for _, ctr := range p.Spec.Containers {
-			if ctr.Name == "hub" {
-				container = ctr.Name
-			}
-		}
-		return p.Name, container, nil
+		return p.Name, p.Spec.Containers[containerOf(p.Spec.Containers)].Name, nil
 	}
 	return "", "", fmt.Errorf("no pod of the hub runs in namespace %s (label component=hub)", namespace)
+}
+
+// containerOf is the place of the container that the hub runs in.
+func containerOf(list []corev1.Container) int {
+	return max(0, slices.IndexFunc(list, func(c corev1.Container) bool { return c.Name == "hub" }))
 }

@@ -10,6 +10,7 @@ import (
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
+	"gauntlet/internal/hubdb"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/ledger"
@@ -45,10 +46,10 @@ type move struct {
 	client   *kube.Client   // of the hub's cluster
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
 	options  DeployOptions
-	exact    *exact   // what to keep to, nil for nothing
-	migrates bool     // the hub will migrate its database, a file of its own
-	backup   string   // the copy of that file, "" for none
-	in       reserved // what is known and held while the hub is changed
+	exact    *exact       // what to keep to, nil for nothing
+	migrates bool         // the hub will migrate its database, a file of its own
+	backup   hubdb.Backup // the copy of that file; zero for none
+	in       reserved     // what is known and held while the hub is changed
 }
 
 // Deploy brings one hub to a release, when the gate allows it, verifies it and runs the
@@ -125,7 +126,7 @@ func (w *Workspace) standing(ctx context.Context, _ *sight, m *move) error {
 // not record is recorded now.
 func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) (*Deployed, error) {
 	hubName, r := m.hub, m.request()
-	r.Held = m.in.held
+	r.Held, r.Backup = m.in.held, m.backup.Stamp
 	if m.exact != nil {
 		r.Before = func(ctx context.Context) error { return w.asPlanned(ctx, s, m) }
 	}
@@ -163,7 +164,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) (*Deployed
 		},
 		Predicate: evidence.Deployment{
 			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Dropped: res.Dropped,
-			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(), Backup: m.backup,
+			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(), Backup: m.backup.File,
 		},
 	})
 	if err != nil {

@@ -174,11 +174,11 @@ func TestLabAHubGoesBackWithoutTheRegistryAndIsRecordedLater(t *testing.T) {
 	a := deployed(t, who("ci"), "a")
 	deployed(t, who("ci"), "b")
 
-	if b, err := who("linus").Rollback(t.Context(), "only", 0, "blank plots"); err == nil {
+	if b, err := who("linus").Rollback(t.Context(), "only", RollbackOptions{Reason: "blank plots"}); err == nil {
 		t.Errorf("a user rolled back: %+v", b)
 	}
 	down.Store(true)
-	b, err := who("ada").Rollback(t.Context(), "only", 0, "blank plots")
+	b, err := who("ada").Rollback(t.Context(), "only", RollbackOptions{Reason: "blank plots"})
 	if err != nil || b.Revision != 3 || b.To != 1 || b.Recorded || b.Verified || !strings.Contains(b.Problem, "NOT RECORDED") {
 		t.Fatalf("%+v, %v", b, err)
 	}
@@ -188,7 +188,7 @@ func TestLabAHubGoesBackWithoutTheRegistryAndIsRecordedLater(t *testing.T) {
 	down.Store(false)
 	for range 2 {
 		// The hub's suite has no hub to pass on; that is an error, and recorded all the same.
-		b, err = who("ci").Rollback(t.Context(), "only", 0, "blank plots")
+		b, err = who("ci").Rollback(t.Context(), "only", RollbackOptions{Reason: "blank plots"})
 		if err == nil || !b.Recorded || !b.Reused || b.Revision != 3 || b.From != 2 || b.Verified {
 			t.Fatalf("%+v, %v", b, err)
 		}

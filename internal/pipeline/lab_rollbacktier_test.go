@@ -185,7 +185,7 @@ func TestLabATierGoesBackInReverseOrderPastAHubThatCannot(t *testing.T) {
 
 	back := func(wantWhy string, want ...string) *TierBack {
 		t.Helper()
-		got, err := who("ci").RollbackTier(t.Context(), "production", "blank plots")
+		got, err := who("ci").RollbackTier(t.Context(), "production", RollbackOptions{Reason: "blank plots"})
 		if err == nil || !strings.Contains(err.Error(), wantWhy) {
 			t.Errorf("%v", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
+	"gauntlet/internal/hubdb"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/ledger"
@@ -31,19 +32,26 @@ type RolledBack struct {
 	Problem  string `json:"problem,omitempty"` // why it is not recorded or not verified
 }
 
-// Rollback brings a hub back to an earlier revision of Helm's history (to; 0 for the
-// newest that gauntlet made, that ran and that differs), without a gate. Deployers and
-// board members may.
+// RollbackOptions are how hubs go back.
+type RollbackOptions struct {
+	To       int    // revision of Helm's history; 0: the newest that gauntlet made, that ran and that differs
+	Reason   string // for others; required
+	Database deploy.Database
+}
+
+// Rollback brings a hub back to an earlier revision of Helm's history, without a gate.
+// Deployers and board members may. Where the hub's database was migrated meanwhile, the
+// options must say what becomes of it: else the error is a *deploy.MigratedError.
 //
 // A ledger that cannot be read or written does not stop it: then the cluster alone
 // decides who may, and the result says that nothing is recorded. Run again, it changes
 // nothing and records what is missing.
-func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason string) (*RolledBack, error) {
-	if strings.TrimSpace(reason) == "" {
+func (w *Workspace) Rollback(ctx context.Context, hubName string, o RollbackOptions) (*RolledBack, error) {
+	if strings.TrimSpace(o.Reason) == "" {
 		return nil, inputf("a rollback needs --reason: others must know why the hub went back")
 	}
-	if to < 0 {
-		return nil, inputf("--to %d: revisions of Helm count from 1", to)
+	if o.To < 0 {
+		return nil, inputf("--to %d: revisions of Helm count from 1", o.To)
 	}
 	if _, err := w.signer(); err != nil {
 		return nil, err
@@ -52,7 +60,7 @@ func (w *Workspace) Rollback(ctx context.Context, hubName string, to int, reason
 	if err != nil {
 		return nil, err
 	}
-	return w.rollBack(ctx, s, unread, c, hubName, to, reason, reserved{})
+	return w.rollBack(ctx, s, unread, c, hubName, o, reserved{})
 }
 
 // mayGoBack looks who may bring a hub back. Why the ledger could not be read is no
@@ -81,8 +89,8 @@ func (w *Workspace) mayGoBack(ctx context.Context, hubName string) (s *sight, un
 
 // rollBack brings a hub back, records that unless the ledger could not be read, and
 // verifies it.
-func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, to int, reason string, in reserved) (*RolledBack, error) {
-	out, contents, err := w.bringBack(ctx, s, unread, c, hubName, to, reason, in)
+func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, o RollbackOptions, in reserved) (*RolledBack, error) {
+	out, contents, err := w.bringBack(ctx, s, unread, c, hubName, o, in)
 	if err != nil || !out.Recorded {
 		return out, err
 	}
@@ -90,11 +98,11 @@ func (w *Workspace) rollBack(ctx context.Context, s *sight, unread error, c *kub
 }
 
 // bringBack brings a hub back and records that, unless the ledger could not be read.
-func (w *Workspace) bringBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, to int, reason string, in reserved) (*RolledBack, *release.Contents, error) {
+func (w *Workspace) bringBack(ctx context.Context, s *sight, unread error, c *kube.Client, hubName string, o RollbackOptions, in reserved) (*RolledBack, *release.Contents, error) {
 	h := w.Platform.Hubs[hubName]
-	w.tell("rollback", hubName, Started, "", reason)
+	w.tell("rollback", hubName, Started, "", o.Reason)
 	res, err := deploy.Rollback(ctx, deploy.RollbackRequest{
-		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: to, Reason: reason, Held: in.held,
+		Client: c, Namespace: h.Namespace, ReleaseName: h.Release, To: o.To, Database: o.Database, Reason: o.Reason, Held: in.held,
 		Graces: w.Platform.Graces, Observe: w.watch("rollback", hubName),
 	})
 	if err != nil {
@@ -111,7 +119,7 @@ func (w *Workspace) bringBack(ctx context.Context, s *sight, unread error, c *ku
 	err = unread
 	var contents *release.Contents
 	if err == nil {
-		contents, err = w.recordRollback(ctx, s, out, reason)
+		contents, err = w.recordRollback(ctx, s, out, o.Reason)
 	}
 	if err != nil {
 		out.Problem = fmt.Sprintf("NOT RECORDED and not verified: `gauntlet rollback %s` again, or the next deploy to it, records what it runs (%s)", hubName, kube.OneLine(err.Error()))
@@ -174,7 +182,7 @@ func (w *Workspace) recordRollback(ctx context.Context, s *sight, b *RolledBack,
 		Predicate: evidence.Rollback{
 			Hub: b.Hub, Tier: h.Tier, From: b.From, To: b.To, Revision: b.Revision,
 			Reason: reason, Started: b.Started, Finished: b.Finished,
-			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable,
+			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable, Database: restoredFile(b.Restored),
 		},
 	})
 	return contents, because(ctx, err)
@@ -196,9 +204,17 @@ func (w *Workspace) recordReturn(ctx context.Context, s *sight, b *RolledBack, r
 		Predicate: evidence.Rollback{
 			Hub: b.Hub, Tier: w.Platform.Hubs[b.Hub].Tier, From: b.From, To: b.To, Revision: b.Revision,
 			Reason: reason, Started: b.Started, Finished: b.Finished,
-			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable,
+			FromRelease: b.FromRelease, FromDeployable: b.FromDeployable, Database: restoredFile(b.Restored),
 		},
 	})
+}
+
+// restoredFile is the copy of the hub's database that was put back, "" for none.
+func restoredFile(r *hubdb.Restored) string {
+	if r == nil || !r.Migrated() {
+		return ""
+	}
+	return r.File
 }
 
 // labelled is the release that the labels of the hub's revision name.

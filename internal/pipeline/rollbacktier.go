@@ -44,9 +44,12 @@ func (w *Workspace) IsTier(name string) bool {
 // last: the last hub of the policy's order first, each as Rollback does. A hub to which
 // that release never came stays as it is; one that fails stops none of the others. The
 // suites run when all that can are back.
-func (w *Workspace) RollbackTier(ctx context.Context, tier, reason string) (*TierBack, error) {
-	if strings.TrimSpace(reason) == "" {
+func (w *Workspace) RollbackTier(ctx context.Context, tier string, o RollbackOptions) (*TierBack, error) {
+	if strings.TrimSpace(o.Reason) == "" {
 		return nil, inputf("a rollback needs --reason: others must know why the hubs went back")
+	}
+	if o.To != 0 {
+		return nil, inputf("a revision is that of one hub, and %q is a tier", tier)
 	}
 	if _, err := w.signer(); err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func (w *Workspace) RollbackTier(ctx context.Context, tier, reason string) (*Tie
 			w.tell("rollback", name, Reused, "", h.Why)
 		} else if s, unread, c, err := w.mayGoBack(ctx, name); err != nil {
 			fail(&h, err)
-		} else if b, contents, err := w.bringBack(ctx, s, unread, c, name, 0, reason, reserved{}); err != nil {
+		} else if b, contents, err := w.bringBack(ctx, s, unread, c, name, o, reserved{}); err != nil {
 			fail(&h, err)
 		} else {
 			if h.Result = b; b.Recorded {

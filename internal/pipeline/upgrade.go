@@ -72,7 +72,7 @@ func (w *Workspace) backUp(ctx context.Context, m *move) error {
 		return &StepError{Step: "deploy", Hub: m.hub, Cause: fmt.Errorf("copy the hub's database, which this deployment migrates: %w\n"+
 			"    nothing was touched; back it up yourself and go on with --no-backup", err)}
 	}
-	m.backup = b.File
+	m.backup = b
 	w.tell("deploy", m.hub, Progress, "", "the hub's database will be migrated; a copy from before is "+b.String())
 	return nil
 }
@@ -191,10 +191,8 @@ func (w *Workspace) undo(ctx context.Context, s *sight, m *move, cause error) er
 	if now, err := w.revisionsSoon(locked, m); err != nil || now[0].Revision != revs[0].Revision {
 		return &RolledBackError{Cause: cause, Err: errors.Join(fmt.Errorf("others have changed Helm release %s/%s meanwhile", at.Namespace, at.Release), err)}
 	}
-	if m.backup != "" {
-		w.tell("rollback", m.hub, Warned, "", "if the hub does not start on its database any more, it was migrated: put back the copy "+m.backup+" (manual: going back past a migration)")
-	}
-	back, err := w.rollBack(locked, s, nil, m.client, m.hub, to, kube.OneLine(cause.Error()), m.in)
+	back, err := w.rollBack(locked, s, nil, m.client, m.hub, RollbackOptions{
+		To: to, Reason: kube.OneLine(cause.Error()), Database: deploy.RestoreDatabase}, m.in)
 	return &RolledBackError{Cause: cause, Back: back, Err: err}
 }
 

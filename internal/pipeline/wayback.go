@@ -90,7 +90,8 @@ func (w *Workspace) finishRollback(ctx context.Context, s *sight, hubName string
 		return false, nil // a cluster that cannot be asked is for the gate to name
 	}
 	w.tell("rollback", hubName, Progress, "", fmt.Sprintf("revision %d goes back to %d and was not finished or not recorded", revs[0].Revision, revs[0].Back))
-	b, err := w.rollBack(ctx, s, nil, c, hubName, revs[0].Back, "goes on with a rollback that was interrupted", reserved{})
+	b, err := w.rollBack(ctx, s, nil, c, hubName, RollbackOptions{
+		To: revs[0].Back, Reason: "goes on with a rollback that was interrupted", Database: deploy.RestoreDatabase}, reserved{})
 	if b == nil {
 		return false, err
 	}

@@ -62,7 +62,7 @@ func database(f *Facts) []Finding {
 		if next.LessThan(live) {
 			out = append(out, Finding{Code: codes.HubDowngrade, Object: object,
 				Cause: change + ": the older hub cannot read it",
-				Fix:   "restore a backup of the database from before, or stay at " + live.String()})
+				Fix:   "`gauntlet rollback --restore-database` puts back the copy from before the upgrade; or stay at " + live.String()})
 			continue
 		}
 		if c.external() && !c.upgrades(f) {
@@ -71,18 +71,19 @@ func database(f *Facts) []Finding {
 				Fix:   "back it up, and set " + below(c.path, "hub.db.upgrade") + ": true for this deployment"})
 			continue
 		}
-		fix := "nothing: gauntlet copies it before, beside itself on the hub's volume"
+		found := Finding{Code: codes.DBUpgrade, Object: object, Cause: change + ": the hub migrates it at its start",
+			Fix: "nothing: gauntlet copies it before, beside itself on the hub's volume, and a rollback puts the copy back"}
 		if c.external() {
-			fix = "back it up before: it is on a server of its own"
+			found.Cause += ", and no rollback takes that back"
+			found.Fix = "back it up before: it is on a server of its own"
 		}
-		out = append(out, Finding{Code: codes.DBUpgrade, Object: object,
-			Cause: change + ": the hub migrates it at its start, and no rollback takes that back", Fix: fix})
+		out = append(out, found)
 	}
 	return out
 }
 
 // Migrates says whether the deployment migrates a database that is a file of the hub's
-// own: no rollback takes that back, and a copy of the file does.
+// own: a copy of the file takes that back.
 func Migrates(f *Facts) bool {
 	return slices.ContainsFunc(database(f), func(d Finding) bool { return d.Code == codes.DBUpgrade }) &&
 		!slices.ContainsFunc(hubConfigs(f), hubConfig.external)

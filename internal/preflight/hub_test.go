@@ -18,7 +18,7 @@ func TestDatabase(t *testing.T) {
 		"a first install": {next: "4.2.0", values: allow(external)},
 		"the same schema": {live: "4.0.0", next: "4.2.0"},
 		"sqlite is migrated": {live: "3.3.8", next: "4.0.0", values: allow("{hub: {}, singleuser: {}}"), copied: true,
-			want: "warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back"},
+			want: "warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start"},
 		"a server's is not": {live: "3.3.8", next: "4.0.0", values: allow(external),
 			want: "error db-schema the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): it is a server of its own, which the hub does not upgrade by itself, and then refuses"},
 		"unless it is said": {live: "3.3.8", next: "4.0.0", values: allow("{hub: {db: {type: mysql, upgrade: true}}, singleuser: {}}"),
@@ -42,7 +42,7 @@ func TestTheRunningHubsOwnWordCountsMoreThanItsChart(t *testing.T) {
 	f.LiveVersion = "4.1.6" // an image of their own
 	says(t, f, `
 error allow-none value hub.config: JupyterHub 5.3.0 lets in nobody but administrators unless the configuration allows users, and it does not
-warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.3.0, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back`)
+warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.3.0, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start`)
 }
 
 func TestAChartDoesNotKnowWhatIsInAHubImageOfOnesOwn(t *testing.T) {
@@ -76,7 +76,7 @@ func TestOfAnotherChartTheTagOfTheHubIsItsVersionWhenItIsSoNow(t *testing.T) {
 {kind: ConfigMap, metadata: {name: hub}, data: {values.json: "hub: {image: {name: hub, tag: 5.3.0-1}}\nsingleuser: {}"}}
 `
 	f := &Facts{Helm: Record{Revision: 1, Ours: true}, LiveVersion: "4.1.6", Objects: objects(t, doc), Values: tree(t, "{jupyterhub: {hub: {image: {name: hub, tag: 5.3.0-1}}, singleuser: {}}}")}
-	says(t, f, "warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.3.0, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back")
+	says(t, f, "warning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.3.0, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start")
 	f.LiveVersion = "4.0.0"
 	says(t, f, "") // the tag means something else
 }
@@ -104,7 +104,7 @@ warning singleuser-cmd value singleuser.cmd: it names no command, so the image's
 
 func TestWhoMayLogIn(t *testing.T) {
 	const nobody = "error allow-none value hub.config: JupyterHub 5.2.1 lets in nobody but administrators unless the configuration allows users, and it does not"
-	const migrates = "\nwarning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start, and no rollback takes that back"
+	const migrates = "\nwarning db-upgrade the hub's database: JupyterHub 4.1.6 becomes 5.2.1, whose database has another schema (0eee8c825d24, then 4621fec11365): the hub migrates it at its start"
 	for name, c := range map[string]struct{ hub, want string }{
 		"nothing is said":      {"{}", nobody + migrates},
 		"administrators only":  {"{config: {Authenticator: {admin_users: [ada]}}}", nobody + migrates},
@@ -119,7 +119,7 @@ func TestWhoMayLogIn(t *testing.T) {
 			says(t, z2jhOf(t, "3.3.8", "4.0.0", "{singleuser: {}, hub: "+c.hub+"}"), c.want)
 		})
 	}
-	says(t, z2jhOf(t, "2.0.0", "3.3.8", ""), "warning db-upgrade the hub's database: JupyterHub 3.0.0 becomes 4.1.6, whose database has another schema (651f5419b74d, then 0eee8c825d24): the hub migrates it at its start, and no rollback takes that back")
+	says(t, z2jhOf(t, "2.0.0", "3.3.8", ""), "warning db-upgrade the hub's database: JupyterHub 3.0.0 becomes 4.1.6, whose database has another schema (651f5419b74d, then 0eee8c825d24): the hub migrates it at its start")
 	says(t, z2jhOf(t, "", "4.0.0", ""), strings.Replace(nobody, "error", "warning", 1))
 }
 

@@ -49,7 +49,7 @@ var All = []Code{
 	{Name: PullHook, Severity: Warning, Modes: []int{1}, Means: "a hook waits for a DaemonSet that such a node holds up"},
 
 	{Name: DBSchema, Severity: Error, Modes: []int{5}, Means: "the hub would refuse its database: nobody upgrades the schema"},
-	{Name: DBUpgrade, Severity: Warning, Modes: []int{6}, Means: "the hub's database is migrated, which cannot be undone"},
+	{Name: DBUpgrade, Severity: Warning, Modes: []int{6}, Means: "the hub's database is migrated, which only its copy takes back"},
 	{Name: HubDowngrade, Severity: Error, Modes: []int{5}, Means: "the new hub is older than its database"},
 	{Name: SingleuserVersion, Severity: Warning, Modes: []int{17}, Means: "hub and notebook hold different major versions of JupyterHub"},
 	{Name: SingleuserCmd, Severity: Warning, Modes: []int{18}, Means: "the notebook image's own command may be no single-user server"},

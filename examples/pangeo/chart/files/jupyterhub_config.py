@@ -9,8 +9,9 @@ import json
 from hmac import compare_digest
 from pathlib import Path
 
+from jupyterhub import orm, version_info
+from jupyterhub.apihandlers.users import UserTokenListAPIHandler
 from jupyterhub.auth import DummyAuthenticator
-from jupyterhub import orm
 from kubespawner import KubeSpawner
 from traitlets import default
 
@@ -65,6 +66,17 @@ class Spawner(KubeSpawner):
         if is_probe(self.user.name):
             scopes.append(f"access:servers!group={PROBES}")
         return scopes
+
+
+if version_info[0] < 6:
+
+    def tokens_of_users(handler, scope, inherited=UserTokenListAPIHandler.get_scope_filter):
+        """JupyterHub looked for a service of the user's name when a service asks
+        for a user's token, so that its scope could name no group."""
+        allowed = inherited(handler, scope)
+        return lambda user, _kind: allowed(user, "user")
+
+    UserTokenListAPIHandler.get_scope_filter = tokens_of_users
 
 
 c = get_config()  # noqa: F821 (given by JupyterHub)
