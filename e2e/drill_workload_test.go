@@ -2,12 +2,18 @@ package e2e
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"gauntlet/internal/pipeline"
+	"gauntlet/internal/preflight"
+	"gauntlet/internal/preflight/codes"
 )
 
 // lines are the hubs that drills run on, beside each other. The first word of a
@@ -76,6 +82,22 @@ func podDrills(t *testing.T) {
 			says:  []string{"Deployment/exporter", "no such queue: metrics"},
 		},
 	)
+	l.sub("the plan of a release that preflight refuses", func() { foreseenInPlan(l) })
+}
+
+// foreseenInPlan looks that a plan shows what would stop the deploy.
+func foreseenInPlan(l *line) {
+	value("jupyterhub.hub.image.tag", "9.9.9-9")(l)
+	l.commit("A tag that does not exist")
+	l.gauntlet(1, "run", "--key", "ci")
+	release := statusOf(l.team).Release.Short()
+	p := read[pipeline.Planned](l.t, l.gauntlet(0, "plan", release, "testing", "-o", "json"))
+	if !slices.ContainsFunc(p.Findings, func(f preflight.Finding) bool {
+		return f.Code == codes.ImageMissing && f.Severity == codes.Error && strings.Contains(f.Object, "9.9.9-9")
+	}) {
+		l.t.Errorf("the plan shows %+v", p.Findings)
+	}
+	l.says(l.gauntlet(0, "plan", release, "testing"), "PREFLIGHT", "would stop the deploy", "image-missing")
 }
 
 func ruleDrills(t *testing.T) {

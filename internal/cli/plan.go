@@ -9,6 +9,7 @@ import (
 
 	"gauntlet/internal/pipeline"
 	"gauntlet/internal/plan"
+	"gauntlet/internal/preflight"
 )
 
 func (a *app) planCmd() *cobra.Command {
@@ -22,12 +23,14 @@ by what they mean for users, the hardest first, with the number of people who ar
 connected now, of their kernels and Dask clusters. Nothing is changed and no gate is
 asked. Values of Secrets are never shown.
 
+Below the changes stands what preflight finds: an error would stop the deploy.
+
 What is planned holds for the moment: what others change meanwhile is not in it. With
 --save it is kept in a file, as hashes, and gauntlet deploy --plan does exactly that, or
 refuses when the hub has moved on.
 
-Exit codes: 0 also when nothing would change; 1 the plan failed, as the deploy would;
-2 wrong input.`,
+Exit codes: 0 also when nothing would change, or when preflight finds an error (gauntlet
+preflight tells that by its own); 1 the plan failed, as the deploy would; 2 wrong input.`,
 		Example: `  gauntlet plan 3f2a9c compute
   gauntlet plan v1.4.0 compute --save compute.plan
   gauntlet plan v1.4.0 compute -o json`,
@@ -52,9 +55,24 @@ Exit codes: 0 also when nothing would change; 1 the plan failed, as the deploy w
 // drawPlan draws what a deploy would change, the hardest for users first.
 func drawPlan(out io.Writer, p *pipeline.Planned) {
 	drawChanges(out, p)
+	drawForeseen(out, p)
 	if p.Saved != nil {
 		fmt.Fprintf(out, "\nsaved in %s (%s): gauntlet deploy %s %s --plan %s\n", plain(p.Saved.File), p.Saved.Digest.Short(), p.Release.Short(), plain(p.Hub), plain(p.Saved.File))
 	}
+}
+
+// drawForeseen draws what preflight finds of a deploy that would change something.
+func drawForeseen(out io.Writer, p *pipeline.Planned) {
+	if len(p.Findings) == 0 {
+		return
+	}
+	s := styleOf(out)
+	title := s.yellow("PREFLIGHT")
+	if n := len(preflight.Errors(p.Findings)); n > 0 {
+		title = s.red(fmt.Sprintf("PREFLIGHT: %s would stop the deploy", count(n, "error", "errors")))
+	}
+	fmt.Fprintf(out, "\n%s\n", title)
+	drawFindings(out, s, p.Findings)
 }
 
 func drawChanges(out io.Writer, p *pipeline.Planned) {

@@ -8,6 +8,8 @@ import (
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/pipeline"
 	"gauntlet/internal/plan"
+	"gauntlet/internal/preflight"
+	"gauntlet/internal/preflight/codes"
 )
 
 func TestAPlanIsDrawnWithTheHardestForUsersFirst(t *testing.T) {
@@ -22,6 +24,10 @@ func TestAPlanIsDrawnWithTheHardestForUsersFirst(t *testing.T) {
 			{Name: plan.Hooks, Items: []plan.Item{{Object: "Job/migrate", Action: plan.Runs, Effect: "pre-upgrade"}}},
 			{Name: plan.Others, Items: []plan.Item{{Object: "Job/old", Action: plan.Removed}, {Object: "X/kept", Action: plan.Kept}}},
 		},
+	}
+	p.Findings = []preflight.Finding{
+		{Code: codes.ImageMissing, Severity: codes.Error, Object: "hub:9\x1b[2J", Cause: "its registry has no image of this name", Fix: "push it"},
+		{Code: codes.UsersCutOff, Severity: codes.Warning, Object: "Deployment/proxy", Cause: "its pods restart", Set: true},
 	}
 	var out bytes.Buffer
 	drawPlan(&out, p)

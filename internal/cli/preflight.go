@@ -64,15 +64,20 @@ func drawPreflight(out io.Writer, p *pipeline.Preflighted) {
 	if p.Reused {
 		fmt.Fprintln(out, "the hub runs this release already: a deploy would change nothing")
 	}
-	if len(p.Findings) == 0 {
+	drawFindings(out, s, p.Findings)
+}
+
+// drawFindings draws what preflight found.
+func drawFindings(out io.Writer, s style, found []preflight.Finding) {
+	if len(found) == 0 {
 		fmt.Fprintln(out, s.green("nothing was found"))
 		return
 	}
 	width := 0
-	for _, f := range p.Findings {
+	for _, f := range found {
 		width = max(width, len(f.Code))
 	}
-	for _, f := range p.Findings {
+	for _, f := range found {
 		mark := s.yellow("warning")
 		if f.Severity == codes.Error {
 			mark = s.red("error  ")

@@ -6,11 +6,9 @@ import (
 	"fmt"
 
 	"gauntlet/internal/check/suites"
-	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
-	"gauntlet/internal/hubdb"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/ledger"
@@ -34,22 +32,6 @@ type Deployed struct {
 	Reused   bool           `json:"reused"`   // the hub ran it already: no revision was made
 	// Older are the servers of users that go on with another notebook than the release's.
 	Older []suites.OlderServer `json:"older,omitempty"`
-}
-
-// A move is one hub on its way to a release that its gate allows.
-type move struct {
-	hub      string
-	release  release.Digest
-	tier     config.Tier
-	contents *release.Contents
-	part     release.Part
-	client   *kube.Client   // of the hub's cluster
-	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
-	options  DeployOptions
-	exact    *exact       // what to keep to, nil for nothing
-	migrates bool         // the hub will migrate its database, a file of its own
-	backup   hubdb.Backup // the copy of that file; zero for none
-	in       reserved     // what is known and held while the hub is changed
 }
 
 // Deploy brings one hub to a release, when the gate allows it, verifies it and runs the

@@ -8,6 +8,7 @@ import (
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/deploy/prepull"
 	"gauntlet/internal/plan"
+	"gauntlet/internal/preflight"
 	"gauntlet/internal/release"
 )
 
@@ -26,53 +27,38 @@ type Planned struct {
 	Groups    []plan.Group `json:"groups"`
 	Notes     []string     `json:"notes,omitempty"`
 	Saved     *SavedFile   `json:"saved,omitempty"`
+
+	Findings []preflight.Finding `json:"findings"` // of preflight: an error would stop the deploy
 }
 
 // Plan says what a deploy of a release would change on a hub. Nothing is changed,
 // recorded or locked, and no gate is asked. With save it keeps the plan in that file,
 // for a deploy that does exactly this.
 func (w *Workspace) Plan(ctx context.Context, ref, hubName, save string) (*Planned, error) {
-	h, err := w.hub(hubName)
+	s, m, err := w.intend(ctx, ref, hubName)
 	if err != nil {
 		return nil, err
 	}
-	s, err := w.look(ctx, hubName)
-	if err != nil {
-		return nil, err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return nil, err
-	}
-	contents, err := w.open(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	part, ok := contents.Release.Hubs[hubName]
-	if !ok {
-		return nil, inputf("release %s was made without hub %s: make a new release with `gauntlet run`", id.Short(), hubName)
-	}
-	if err := w.elsewhere(hubName, contents); err != nil {
-		return nil, err
-	}
-	c, err := w.clients.get(part.Target.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	values, err := w.hubValues(ctx, s, contents, hubName)
-	if err != nil {
-		return nil, err
-	}
-	over := w.waiting("plan", hubName, fmt.Sprintf("trying release %s in cluster %s", id.Short(), part.Target.Cluster))
-	m := &move{hub: hubName, release: id, contents: contents, part: part, client: c, values: values}
+	cluster := m.part.Target.Cluster
+	found := w.foresee(ctx, s, m)
+	over := w.waiting("plan", hubName, fmt.Sprintf("trying release %s in cluster %s", m.release.Short(), cluster))
 	p, err := deploy.Preview(ctx, m.request())
 	over()
+	findings := <-found
 	if err != nil {
 		return nil, &StepError{Step: "plan", Hub: hubName, Cause: err}
 	}
 	out := &Planned{
-		Release: id, Hub: hubName, Tier: h.Tier, Cluster: part.Target.Cluster, Revision: p.Revision,
+		Release: m.release, Hub: hubName, Tier: w.Platform.Hubs[hubName].Tier, Cluster: cluster, Revision: p.Revision,
 		Unchanged: plan.Unchanged(p.Groups), Reused: p.Reused, Differs: p.Differs, Groups: p.Groups, Notes: p.Notes,
+		Findings: []preflight.Finding{},
+	}
+	switch {
+	case p.Reused: // a deploy looks for nothing
+	case findings.err != nil:
+		out.Notes = append(out.Notes, "what may go wrong was not looked for: "+findings.err.Error())
+	case findings.list != nil:
+		out.Findings = findings.list
 	}
 	if out.Groups == nil {
 		out.Groups = []plan.Group{}
@@ -90,6 +76,26 @@ func (w *Workspace) Plan(ctx context.Context, ref, hubName, save string) (*Plann
 		out.Connected = w.connected(ctx, hubName)
 	}
 	return out, nil
+}
+
+// foreseen is what preflight finds, or why it could not look.
+type foreseen struct {
+	list []preflight.Finding
+	err  error
+}
+
+// foresee lets preflight look beside the plan.
+func (w *Workspace) foresee(ctx context.Context, s *sight, m *move) <-chan foreseen {
+	out := make(chan foreseen, 1)
+	go func() {
+		f, err := w.facts(ctx, s, m, false) // whose the hub is, the plan asks itself
+		if err != nil {
+			out <- foreseen{err: err}
+			return
+		}
+		out <- foreseen{list: preflight.Judge(f, w.Platform.Preflight.Severities())}
+	}()
+	return out
 }
 
 // pullerNote says what becomes of a chart's own puller of images, "" where there is none.

@@ -32,43 +32,18 @@ type Preflighted struct {
 // Preflight looks for what would make a deployment of a release to a hub fail, or hurt
 // its users. Nothing is changed, recorded or locked, and no gate is asked.
 func (w *Workspace) Preflight(ctx context.Context, ref, hubName string, o DeployOptions) (*Preflighted, error) {
-	h, err := w.hub(hubName)
+	s, m, err := w.intend(ctx, ref, hubName)
 	if err != nil {
 		return nil, err
 	}
-	s, err := w.look(ctx, hubName)
-	if err != nil {
-		return nil, err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return nil, err
-	}
-	contents, err := w.open(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	part, ok := contents.Release.Hubs[hubName]
-	if !ok {
-		return nil, inputf("release %s was made without hub %s: make a new release with `gauntlet run`", id.Short(), hubName)
-	}
-	if err := w.elsewhere(hubName, contents); err != nil {
-		return nil, err
-	}
-	m := &move{hub: hubName, release: id, contents: contents, part: part, options: o}
-	if m.client, err = w.clients.get(part.Target.Cluster); err != nil {
-		return nil, err
-	}
-	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
-		return nil, err
-	}
+	m.options = o
 	begun := time.Now()
 	f, err := w.facts(ctx, s, m, true)
 	if err != nil {
 		return nil, &StepError{Step: preflight.Suite, Hub: hubName, Cause: err}
 	}
 	out := &Preflighted{
-		Release: id, Hub: hubName, Tier: h.Tier, Cluster: part.Target.Cluster, Reused: f.Reused,
+		Release: m.release, Hub: hubName, Tier: w.Platform.Hubs[hubName].Tier, Cluster: m.part.Target.Cluster, Reused: f.Reused,
 		Findings: preflight.Judge(f, w.Platform.Preflight.Severities()),
 	}
 	if out.Findings == nil {

@@ -28,33 +28,8 @@ func (w *Workspace) Prepull(ctx context.Context, ref, hubName string) (*Prepulle
 	if _, err := w.signer(); err != nil {
 		return nil, err
 	}
-	if _, err := w.hub(hubName); err != nil {
-		return nil, err
-	}
-	s, err := w.look(ctx, hubName)
+	s, m, err := w.intend(ctx, ref, hubName)
 	if err != nil {
-		return nil, err
-	}
-	id, err := s.find(ref)
-	if err != nil {
-		return nil, err
-	}
-	contents, err := w.open(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	part, ok := contents.Release.Hubs[hubName]
-	if !ok {
-		return nil, inputf("release %s was made without hub %s: make a new release with `gauntlet run`", id.Short(), hubName)
-	}
-	if err := w.elsewhere(hubName, contents); err != nil {
-		return nil, err
-	}
-	m := &move{hub: hubName, release: id, contents: contents, part: part}
-	if m.client, err = w.clients.get(part.Target.Cluster); err != nil {
-		return nil, err
-	}
-	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
 		return nil, err
 	}
 	return w.bring(ctx, s, m)
