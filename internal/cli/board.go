@@ -55,7 +55,11 @@ func (b *board) take(e pipeline.Event) bool {
 	}
 	same := func(o wait) bool { return o.step == w.step && o.hub == w.hub && (w.about == "" || o.about == w.about) }
 	switch {
-	case e.State == pipeline.Progress && w.about == "" || e.State == pipeline.Started || e.State == pipeline.Warned:
+	case e.State == pipeline.Started:
+		// A hub's steps follow each other: one that failed waits for nothing any more.
+		b.waits = slices.DeleteFunc(b.waits, func(o wait) bool { return w.hub != "" && o.hub == w.hub && o.step != w.step })
+		return false
+	case e.State == pipeline.Progress && w.about == "" || e.State == pipeline.Warned:
 		return false
 	case e.State != pipeline.Progress || e.Over:
 		b.waits = slices.DeleteFunc(b.waits, same)

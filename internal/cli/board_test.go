@@ -84,6 +84,18 @@ func TestWhatIsDoneLeavesTheBoardAndStaysAsALine(t *testing.T) {
 	}
 }
 
+func TestWhatAFailedStepWaitedForLeavesTheBoardWhenTheHubGoesBack(t *testing.T) {
+	b := boardOf(100)
+	waiting(b, 0, pipeline.Event{Step: "deploy", Object: "Deployment/hub", Text: "0 of 1 pods ready"})
+	b.take(pipeline.Event{Time: boardStart, Step: "deploy", Hub: "other", State: pipeline.Progress, Object: "Deployment/hub", Text: "0 of 1 pods ready"})
+	if stays := !b.take(pipeline.Event{Time: boardStart, Step: "rollback", Hub: "compute", State: pipeline.Started}); !stays {
+		t.Error("that a step began is no line that stays")
+	}
+	if len(b.waits) != 1 || b.waits[0].hub != "other" {
+		t.Errorf("on the board are %+v", b.waits)
+	}
+}
+
 func TestTheTerminalHoldsTheLinesThatStayAndThenTheBoard(t *testing.T) {
 	var out bytes.Buffer
 	b := boardOf(100)

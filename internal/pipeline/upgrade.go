@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gauntlet/internal/check/suites"
@@ -192,8 +193,19 @@ func (w *Workspace) undo(ctx context.Context, s *sight, m *move, cause error) er
 		return &RolledBackError{Cause: cause, Err: errors.Join(fmt.Errorf("others have changed Helm release %s/%s meanwhile", at.Namespace, at.Release), err)}
 	}
 	back, err := w.rollBack(locked, s, nil, m.client, m.hub, RollbackOptions{
-		To: to, Reason: kube.OneLine(cause.Error()), Database: deploy.RestoreDatabase}, m.in)
+		To: to, Reason: inOneLine(cause), Database: deploy.RestoreDatabase}, m.in)
 	return &RolledBackError{Cause: cause, Back: back, Err: err}
+}
+
+// inOneLine is an error that may have several lines.
+func inOneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return kube.OneLine(strings.Join(parts, "; "))
 }
 
 // revisionsSoon reads the hub's revisions; an API server that restarts is waited for.
