@@ -22,12 +22,7 @@ type Reference struct {
 // as a hook, and those that its hubs and gateways start pods with later.
 func References(f *Facts) []Reference {
 	var out []Reference
-	for _, p := range f.Objects {
-		if p.New != nil {
-			out = append(out, rendered(p.New)...)
-		}
-	}
-	for _, o := range f.Hooks {
+	for _, o := range Brought(f) {
 		out = append(out, rendered(o)...)
 	}
 	for _, c := range hubConfigs(f) {
@@ -35,6 +30,17 @@ func References(f *Facts) []Reference {
 	}
 	out = append(out, gateways("", f.Values, 4)...)
 	return slices.DeleteFunc(out, func(r Reference) bool { return r.Image == "" || strings.ContainsAny(r.Image, "{}$") })
+}
+
+// Brought are the objects that a release brings, those of its hooks among them.
+func Brought(f *Facts) []plan.Object {
+	var out []plan.Object
+	for _, p := range f.Objects {
+		if p.New != nil {
+			out = append(out, p.New)
+		}
+	}
+	return append(out, f.Hooks...)
 }
 
 // rendered are the images of an object's containers, wherever they are in it: kinds
@@ -99,9 +105,9 @@ func (c hubConfig) images(f *Facts) []Reference {
 	v := c.next
 	user, spawner := mapAt(v, "singleuser"), mapAt(v, "hub", "config", "KubeSpawner")
 	secrets := slices.Concat(names(v["imagePullSecrets"]), names(at(user, "image", "pullSecrets")), names(spawner["image_pull_secrets"]))
-	if at(v, "imagePullSecret", "create") == true {
-		for _, p := range f.Objects {
-			if n := text(p.New, "metadata", "name"); text(p.New, "kind") == "Secret" && strings.HasSuffix(n, "image-pull-secret") {
+	if at(v, "imagePullSecret", "create") == true && at(v, "imagePullSecret", "automaticReferenceInjection") != false {
+		for _, o := range Brought(f) { // the chart makes it in a hook
+			if n := text(o, "metadata", "name"); text(o, "kind") == "Secret" && strings.HasSuffix(n, "image-pull-secret") {
 				secrets = append(secrets, n)
 			}
 		}

@@ -17,11 +17,12 @@ func TestReferencesAreAllImagesOfARelease(t *testing.T) {
 ---
 {kind: DaskCluster, metadata: {name: dask}, spec: {worker: {spec: {containers: [{image: worker:1}]}}}}
 ---
-{kind: Secret, metadata: {name: my-image-pull-secret}, type: kubernetes.io/dockerconfigjson, data: {}}
----
 {kind: CustomResourceDefinition, metadata: {name: crd}, spec: {containers: [{image: example:1}]}}
 `),
-		Hooks: []map[string]any{tree(t, "{kind: Job, metadata: {name: await}, spec: {template: {spec: {containers: [{image: await:1}]}}}}")},
+		Hooks: []map[string]any{
+			tree(t, "{kind: Job, metadata: {name: await}, spec: {template: {spec: {containers: [{image: await:1}]}}}}"),
+			tree(t, "{kind: Secret, metadata: {name: my-image-pull-secret}, type: kubernetes.io/dockerconfigjson, data: {}}"),
+		},
 		Values: tree(t, `
 jupyterhub:
   hub: {}

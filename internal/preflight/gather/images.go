@@ -136,16 +136,16 @@ func (k *keyring) read(ctx context.Context, refs []preflight.Reference) {
 	wg.Wait()
 }
 
-// brought are the Secrets that the release brings itself; its service accounts join
-// those of the namespace.
+// brought are the Secrets that the release brings itself, as zero-to-jupyterhub does
+// with its pull secret in a hook; its service accounts join those of the namespace.
 func (k *keyring) brought() map[string]map[string][]byte {
 	out := map[string]map[string][]byte{}
-	for _, p := range k.g.f.Objects {
-		switch kind, name := str(p.New, "kind"), str(p.New, "metadata", "name"); kind {
+	for _, o := range preflight.Brought(k.g.f) {
+		switch kind, name := str(o, "kind"), str(o, "metadata", "name"); kind {
 		case "Secret":
-			out[name] = dataOf(p.New)
+			out[name] = dataOf(o)
 		case "ServiceAccount":
-			list, ok := p.New["imagePullSecrets"].([]any)
+			list, ok := o["imagePullSecrets"].([]any)
 			if !ok {
 				continue
 			}
@@ -167,6 +167,12 @@ func dataOf(o plan.Object) map[string][]byte {
 		s, _ := v.(string)
 		if b, err := base64.StdEncoding.DecodeString(s); err == nil {
 			out[k] = b
+		}
+	}
+	m, _ = o["stringData"].(map[string]any) // of a hook, which no API server has seen
+	for k, v := range m {
+		if s, ok := v.(string); ok {
+			out[k] = []byte(s)
 		}
 	}
 	return out

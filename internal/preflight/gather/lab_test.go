@@ -17,6 +17,7 @@ import (
 
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/kube"
+	"gauntlet/internal/plan"
 	"gauntlet/internal/preflight"
 	"gauntlet/internal/release"
 )
@@ -122,6 +123,23 @@ func expect(t *testing.T, got []string, want ...string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestPullSecretsThatAReleaseBringsInHooksAreRead(t *testing.T) {
+	k := &keyring{accounts: map[string][]string{}, g: &gathering{f: &preflight.Facts{
+		Objects: []plan.Pair{{New: plan.Object{"kind": "Secret", "metadata": map[string]any{"name": "one"}, "data": map[string]any{"a": "Yg=="}}}},
+		Hooks: []plan.Object{
+			{"kind": "Secret", "metadata": map[string]any{"name": "two"}, "stringData": map[string]any{"a": "c"}},
+			{"kind": "ServiceAccount", "metadata": map[string]any{"name": "hub"}, "imagePullSecrets": []any{map[string]any{"name": "two"}}},
+		},
+	}}}
+	want := map[string]map[string][]byte{"one": {"a": []byte("b")}, "two": {"a": []byte("c")}}
+	if d := cmp.Diff(want, k.brought()); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(map[string][]string{"hub": {"two"}}, k.accounts); d != "" {
+		t.Error(d)
 	}
 }
 
