@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -157,12 +158,28 @@ func TestLabelsFitAndNameTheRevision(t *testing.T) {
 
 func TestClipKeepsTheObjectAndTheCause(t *testing.T) {
 	long := "the object web " + strings.Repeat("wrapping ", 100) + "the cause"
-	got := clip(long)
+	got := clip(errors.New(long))
 	if !strings.HasPrefix(got, "the object web") || !strings.HasSuffix(got, "the cause") || len([]rune(got)) > 300 {
 		t.Errorf("%q", got)
 	}
-	if clip("a\nb") != "a b" {
-		t.Error(clip("a\nb"))
+	if got := clip(errors.New("a\nb")); got != "a b" {
+		t.Error(got)
+	}
+}
+
+func TestOfSeveralRefusalsEachIsTold(t *testing.T) {
+	var all error
+	for i := range 7 { // as Helm joins them
+		all = errors.Join(all, fmt.Errorf("object %d: %s%w", i, strings.Repeat("x ", 200), fmt.Errorf("cause %d", i)))
+	}
+	got := clip(fmt.Errorf("the API server refuses it: %w", all))
+	for _, want := range []string{"the API server refuses it: object 0", "cause 0;", "object 4", "cause 4", "and 2 more"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q: %s", want, got)
+		}
+	}
+	if strings.Contains(got, "object 5") {
+		t.Errorf("it says more than can be read: %s", got)
 	}
 }
 

@@ -54,7 +54,7 @@ func Rehearse(ctx context.Context, r Request) (Rehearsal, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
-		out.Refused = errors.New(clip(err.Error()))
+		out.Refused = errors.New(clip(err))
 		return out, nil
 	}
 	for _, o := range seen.Objects {

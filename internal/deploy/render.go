@@ -62,7 +62,7 @@ func (r Rendering) try(ctx context.Context) (string, error) {
 	}
 	n, untried, err := h.DryRun(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
 	if err != nil {
-		return "", errors.New(clip(err.Error()))
+		return "", errors.New(clip(err))
 	}
 	pass := "objects pass"
 	if n == 1 {
@@ -79,9 +79,49 @@ func (r Rendering) try(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-// clip makes a bounded line of what Helm or the API server says. They wrap their
-// errors deeply: the object comes first and the cause last, so those two stay.
-func clip(s string) string {
+// toldRefusals is how many objects that were refused are told of.
+const toldRefusals = 5
+
+// clip makes a bounded line of what Helm or the API server says: of every object that
+// was refused, when there are several.
+func clip(err error) string {
+	text, all := err.Error(), joined(err)
+	if len(all) < 2 {
+		return shorten(text)
+	}
+	said, _, _ := strings.Cut(text, all[0].Error())
+	var parts []string
+	for _, one := range all[:min(len(all), toldRefusals)] {
+		parts = append(parts, shorten(one.Error()))
+	}
+	if n := len(all) - toldRefusals; n > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", n))
+	}
+	return shorten(said) + " " + strings.Join(parts, "; ")
+}
+
+// joined are the errors that one of several was made of, at whatever depth.
+func joined(err error) []error {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var out []error
+		for _, one := range e.Unwrap() {
+			if more := joined(one); len(more) > 1 {
+				out = append(out, more...)
+			} else {
+				out = append(out, one)
+			}
+		}
+		return out
+	case interface{ Unwrap() error }:
+		return joined(e.Unwrap())
+	}
+	return nil
+}
+
+// shorten makes a bounded line. Errors are wrapped deeply: the object comes first and
+// the cause last, so those two stay.
+func shorten(s string) string {
 	const head, tail = 100, 180
 	r := []rune(strings.Join(strings.Fields(s), " "))
 	if len(r) > head+tail {
