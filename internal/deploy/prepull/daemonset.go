@@ -54,6 +54,7 @@ func (p *poolBoard) daemonSet(namespace string, labels map[string]string, secret
 				Spec: corev1.PodSpec{
 					Containers:                    containers,
 					NodeSelector:                  p.NodeSelector,
+					Affinity:                      p.affinity(),
 					Tolerations:                   p.Tolerations,
 					ImagePullSecrets:              pull,
 					AutomountServiceAccountToken:  &no,

@@ -6,9 +6,11 @@ package prepull
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 
 	"gauntlet/internal/kube"
@@ -18,6 +20,7 @@ import (
 type Pool struct {
 	Name         string
 	NodeSelector map[string]string
+	Terms        []corev1.NodeSelectorTerm // a node must match one of them, when there are any
 	Tolerations  []corev1.Toleration
 	Images       []Image
 	Min          int    // nodes it must have; 0: it may be scaled to nothing
@@ -40,10 +43,9 @@ func (i Image) Name() string {
 
 // takes says whether the pool's pods are meant for a node, whatever troubles it now.
 func (p Pool) takes(n *corev1.Node) bool {
-	for k, v := range p.NodeSelector {
-		if has, ok := n.Labels[k]; !ok || has != v {
-			return false
-		}
+	pod := &corev1.Pod{Spec: corev1.PodSpec{NodeSelector: p.NodeSelector, Affinity: p.affinity()}}
+	if ok, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(n); err != nil || !ok {
+		return false
 	}
 	for i := range n.Spec.Taints {
 		if t := &n.Spec.Taints[i]; !kube.TroubleTaint(t.Key) && !p.tolerates(t) {
@@ -51,6 +53,15 @@ func (p Pool) takes(n *corev1.Node) bool {
 		}
 	}
 	return true
+}
+
+// affinity is what the pool's terms are in a pod, nil for none.
+func (p Pool) affinity() *corev1.Affinity {
+	if len(p.Terms) == 0 {
+		return nil
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: p.Terms}}}
 }
 
 func (p Pool) tolerates(t *corev1.Taint) bool {
@@ -88,10 +99,17 @@ func (p Pool) imageNames() string {
 
 // selected says which nodes the pool is, for people.
 func (p Pool) selected() string {
-	if len(p.NodeSelector) == 0 {
+	var parts []string
+	if len(p.NodeSelector) > 0 {
+		parts = append(parts, labelList(p.NodeSelector))
+	}
+	if len(p.Terms) > 0 {
+		parts = append(parts, termList(p.Terms))
+	}
+	if parts == nil {
 		return "any label"
 	}
-	return labelList(p.NodeSelector)
+	return strings.Join(parts, " and ")
 }
 
 // missing are the images that a node does not say it has. A kubelet lists its
@@ -137,7 +155,21 @@ func canonical(ref string) string {
 func (p Pool) noNodes() string {
 	return fmt.Sprintf("pool %s has no node: no node of the cluster has %s and only taints that the pool tolerates (%s). "+
 		"Correct that, or, if the pool may be scaled to nothing, say so: hubs.HUB.pools: [{name: %s, %smin: 0}]",
-		p.Name, p.selected(), p.From, p.Name, selectorYAML(p.NodeSelector))
+		p.Name, p.selected(), p.From, p.Name, selectorYAML(p.labels()))
+}
+
+// labels are those that every node of the pool has.
+func (p Pool) labels() map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, p.NodeSelector)
+	if len(p.Terms) == 1 {
+		for _, e := range p.Terms[0].MatchExpressions {
+			if e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
+				out[e.Key] = e.Values[0]
+			}
+		}
+	}
+	return out
 }
 
 func selectorYAML(m map[string]string) string {

@@ -71,6 +71,40 @@ func TestWhichNodesAreOfAPool(t *testing.T) {
 	}
 }
 
+func TestANodeMatchesOneOfAPoolsTerms(t *testing.T) {
+	p := Pool{Name: "users", NodeSelector: map[string]string{"purpose": "user"}, Terms: []corev1.NodeSelectorTerm{in("size", "big"), in("zone", "a", "b")}}
+	label := func(key, value string) func(*corev1.Node) {
+		return func(n *corev1.Node) { n.Labels[key] = value }
+	}
+	for name, c := range map[string]struct {
+		node *corev1.Node
+		want bool
+	}{
+		"the first term":          {node("a", label("size", "big")), true},
+		"the second":              {node("a", label("zone", "b")), true},
+		"neither":                 {node("a", label("size", "small")), false},
+		"a term, and no selector": {node("a", label("size", "big"), label("purpose", "core")), false},
+	} {
+		if got := p.takes(c.node); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	pod := (&poolBoard{Pool: p}).daemonSet("hub", map[string]string{}, nil).Spec.Template.Spec
+	if d := cmp.Diff(p.Terms, pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms); d != "" {
+		t.Errorf("its pods do not ask for them: %s", d)
+	}
+	if said := p.noNodes(); !strings.Contains(said, "has purpose=user and size=big or zone In (a, b) and only") || !strings.Contains(said, "nodeSelector: {purpose: user}, min: 0") {
+		t.Error(said)
+	}
+	p.Terms = p.Terms[:1]
+	if said := p.noNodes(); !strings.Contains(said, "nodeSelector: {purpose: user, size: big}, min: 0") {
+		t.Error(said)
+	}
+	if Digest([]Pool{p}) == Digest([]Pool{{Name: p.Name, NodeSelector: p.NodeSelector}}) {
+		t.Error("the digest does not tell terms apart")
+	}
+}
+
 func TestWhatANodeSaysItHas(t *testing.T) {
 	one, two := Image{Ref: digestRef("one")}, Image{Ref: "jupyter/two:1"}
 	p := Pool{Images: []Image{one, two}}

@@ -33,7 +33,7 @@ func Pools(hub string, h config.Hub, u Users, refs map[string]string, usual []st
 	}
 	if len(h.Pools) == 0 {
 		return []Pool{{
-			Name: "users", NodeSelector: u.NodeSelector, Tolerations: u.Tolerations, Images: images,
+			Name: "users", NodeSelector: u.NodeSelector, Terms: u.Terms, Tolerations: u.Tolerations, Images: images,
 			Min: 1, Quorum: quorum, From: "the values of hub " + hub,
 		}}, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"gauntlet/internal/check"
 	"gauntlet/internal/kill"
 )
@@ -41,13 +43,14 @@ func (s *Session) Suite() check.Suite {
 func Digest(pools []Pool) string {
 	type part struct {
 		Name, Selector, Tolerations string
+		Terms                       []corev1.NodeSelectorTerm `json:",omitempty"`
 		Images                      []string
 		Min, Quorum                 int
 	}
 	var parts []part
 	for _, p := range pools {
 		t, _ := json.Marshal(p.Tolerations) // plain data: never fails
-		x := part{Name: p.Name, Selector: labelList(p.NodeSelector), Tolerations: string(t), Min: p.Min, Quorum: p.Quorum}
+		x := part{Name: p.Name, Selector: labelList(p.NodeSelector), Terms: p.Terms, Tolerations: string(t), Min: p.Min, Quorum: p.Quorum}
 		for _, i := range p.Images {
 			x.Images = append(x.Images, i.Ref)
 		}

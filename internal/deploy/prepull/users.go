@@ -65,6 +65,7 @@ func differs(at release.Path, values, off map[string]any) string {
 // Users is what a hub's values say of the pods of its users.
 type Users struct {
 	NodeSelector map[string]string
+	Terms        []corev1.NodeSelectorTerm // a node must match one of them, when there are any
 	Tolerations  []corev1.Toleration
 	PullSecrets  []string      // names of Secrets in the hub's namespace
 	Images       []string      // references that stand in the values: profile lists and the like
@@ -87,7 +88,7 @@ func ReadUsers(c config.PrePuller, chart []byte, values release.Values) (Users, 
 		r.jupyterhub(p)
 	}
 	if c.NodeSelector != "" {
-		r.users.NodeSelector = nil
+		r.users.NodeSelector, r.users.Terms = nil, nil
 		r.selector(c.NodeSelector)
 	}
 	if c.Tolerations != nil {
@@ -160,6 +161,15 @@ func (r *reader) tolerations(paths ...string) {
 			}
 		}
 	}
+}
+
+// terms reads terms of which a node must match one.
+func (r *reader) terms(path string) {
+	var more []corev1.NodeSelectorTerm
+	if err := recode(r.get(path), &more); err != nil {
+		r.bad(path, r.get(path), "a list of node selector terms")
+	}
+	r.users.Terms = append(r.users.Terms, more...)
 }
 
 // secrets reads names of Secrets: a text, or a list of texts or of {name: …}.

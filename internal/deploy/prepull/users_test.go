@@ -144,12 +144,13 @@ singleuser:
     - {display_name: none}
     - {kubespawner_override: {image: "r/a:1"}}
     - profile_options: {image: {choices: {b: {kubespawner_override: {image: "r/b:1"}}, c: {kubespawner_override: {mem_limit: 1G}}}}}
+  extraNodeAffinity: {required: [{matchExpressions: [{key: size, operator: In, values: [big, small]}]}]}
 scheduling: {userPods: {nodeAffinity: {matchNodePurpose: require}}}
 prePuller: {extraImages: {x: {name: r/x, tag: "1"}}}
 imagePullSecret: {create: true}
 imagePullSecrets: [one, {name: two}]
 `, want: Users{
-			NodeSelector: map[string]string{"size": "4", "hub.jupyter.org/node-purpose": "user"}, Tolerations: []corev1.Toleration{user, gpu},
+			NodeSelector: map[string]string{"size": "4"}, Terms: []corev1.NodeSelectorTerm{in("hub.jupyter.org/node-purpose", "user"), in("size", "big", "small")}, Tolerations: []corev1.Toleration{user, gpu},
 			PullSecrets: []string{"one", "two", "mine", "image-pull-secret"}, StartTimeout: time.Minute,
 			Images: []string{"r/notebook@" + digest, "r/init:1", "r/a:1", "r/b:1", "r/x:1"}}},
 		"profiles that are not pulled": {files: z2jh, values: "singleuser: {profileList: [{kubespawner_override: {image: 'r/a:1'}}], cloudMetadata: {enabled: true}}\nprePuller: {pullProfileListImages: false}", want: Users{
@@ -177,10 +178,34 @@ imagePullSecrets: [one, {name: two}]
 			}
 		})
 	}
+	for text, want := range map[string]string{
+		"imagePullSecret: {create: true}":                                              "image-pull-secret",
+		"imagePullSecret: {create: true}\nfullnameOverride: hubs":                      "hubs-image-pull-secret",
+		"imagePullSecret: {create: true, automaticReferenceInjection: false}":          "",
+		"imagePullSecret: {create: false, automaticReferenceInjection: true}":          "",
+		"hub: {config: {KubeSpawner: {image_pull_secrets: [{name: of-the-spawner}]}}}": "of-the-spawner",
+	} {
+		got, err := ReadUsers(config.PrePuller{}, chart(t, z2jh), values(t, text))
+		if err != nil || strings.Join(got.PullSecrets, ", ") != want {
+			t.Errorf("%s: %q, %v", text, got.PullSecrets, err)
+		}
+	}
 	for _, bad := range []config.PrePuller{{NodeSelector: "a"}, {Tolerations: []string{"a"}}, {PullSecrets: []string{"b"}}, {StartTimeout: "a"}} {
 		if _, err := ReadUsers(bad, chart(t, map[string]string{"Chart.yaml": other}), values(t, "a: text\nb: 5")); err == nil || !strings.Contains(err.Error(), "value ") {
 			t.Errorf("%+v: %v", bad, err)
 		}
+	}
+}
+
+func in(key string, values ...string) corev1.NodeSelectorTerm {
+	return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}}}
+}
+
+func TestTermsThatAreNoneAreNamed(t *testing.T) {
+	files := map[string]string{"Chart.yaml": "apiVersion: v2\nname: jupyterhub\nversion: 4.0.0\n"}
+	_, err := ReadUsers(config.PrePuller{}, chart(t, files), values(t, "singleuser: {extraNodeAffinity: {required: [{matchExpression: []}]}}"))
+	if err == nil || !strings.Contains(err.Error(), "value singleuser.extraNodeAffinity.required") {
+		t.Error(err)
 	}
 }
 

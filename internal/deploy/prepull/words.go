@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // listed joins names as people do.
@@ -30,6 +32,26 @@ func labelList(m map[string]string) string {
 		out = append(out, k+"="+m[k])
 	}
 	return strings.Join(out, ", ")
+}
+
+// termList is which nodes match one of some terms.
+func termList(terms []corev1.NodeSelectorTerm) string {
+	var out []string
+	for _, t := range terms {
+		var all []string
+		for _, e := range slices.Concat(t.MatchExpressions, t.MatchFields) {
+			switch {
+			case e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1:
+				all = append(all, e.Key+"="+e.Values[0])
+			case len(e.Values) > 0:
+				all = append(all, fmt.Sprintf("%s %s (%s)", e.Key, e.Operator, strings.Join(e.Values, ", ")))
+			default:
+				all = append(all, e.Key+" "+string(e.Operator))
+			}
+		}
+		out = append(out, strings.Join(all, ", "))
+	}
+	return few(out, 3, " or ")
 }
 
 // bytes is a size for people.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"gauntlet/internal/release"
 )
 
@@ -14,18 +16,22 @@ func (r *reader) jupyterhub(at release.Path) {
 
 	r.selector(p("singleuser", "nodeSelector"))
 	if r.get(p("scheduling", "userPods", "nodeAffinity", "matchNodePurpose")) == "require" {
-		if r.users.NodeSelector == nil {
-			r.users.NodeSelector = map[string]string{}
-		}
-		r.users.NodeSelector["hub.jupyter.org/node-purpose"] = "user"
+		r.users.Terms = append(r.users.Terms, corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: "hub.jupyter.org/node-purpose", Operator: corev1.NodeSelectorOpIn, Values: []string{"user"}}}})
 	}
+	r.terms(p("singleuser", "extraNodeAffinity", "required"))
 	r.tolerations(
 		p("scheduling", "userPods", "tolerations"),
 		p("singleuser", "extraTolerations"),
+		p("hub", "config", "KubeSpawner", "tolerations"),
 		p("prePuller", "extraTolerations"))
-	r.secrets(p("imagePullSecrets"), p("singleuser", "image", "pullSecrets"))
-	if r.get(p("imagePullSecret", "create")) == true {
-		r.secret("image-pull-secret")
+	r.secrets(p("imagePullSecrets"), p("singleuser", "image", "pullSecrets"), p("hub", "config", "KubeSpawner", "image_pull_secrets"))
+	if r.get(p("imagePullSecret", "create")) == true && r.get(p("imagePullSecret", "automaticReferenceInjection")) != false {
+		name := "image-pull-secret"
+		if full, _ := r.get(p("fullnameOverride")).(string); full != "" {
+			name = full + "-" + name
+		}
+		r.secret(name)
 	}
 	r.startTimeout(p("singleuser", "startTimeout"))
 
@@ -38,6 +44,7 @@ func (r *reader) jupyterhub(at release.Path) {
 	}
 	if on, ok := r.get(p("prePuller", "pullProfileListImages")).(bool); !ok || on {
 		r.profiles(r.get(p("singleuser", "profileList")))
+		r.profiles(r.get(p("hub", "config", "KubeSpawner", "profile_list")))
 	}
 	extra, _ := r.get(p("prePuller", "extraImages")).(map[string]any)
 	for _, k := range slices.Sorted(maps.Keys(extra)) {
