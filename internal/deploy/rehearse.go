@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/plan"
 )
@@ -71,6 +73,23 @@ func (r *Rehearsal) warn(w string) {
 		}
 	}
 	r.Warnings = append(r.Warnings, w)
+}
+
+// Secrets are those that the release of a request would make now, by name.
+func Secrets(ctx context.Context, r Request) (map[string]corev1.Secret, error) {
+	h := helm.New(r.Client, r.Namespace, nil)
+	history, err := h.History(r.ReleaseName)
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.Secrets(helm.Apply{Name: r.ReleaseName, Chart: r.Chart, Values: r.Values}, history)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, errors.New(clip(err))
+	}
+	return out, nil
 }
 
 // Current says whether the hub runs what the request asks, by Helm's record: then a

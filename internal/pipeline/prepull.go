@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/deploy/prepull"
 	"gauntlet/internal/evidence"
@@ -72,6 +74,9 @@ func (w *Workspace) bring(ctx context.Context, s *sight, m *move) (*Prepulled, e
 	}
 	session, err := prepull.Look(ctx, prepull.Request{
 		Client: m.client, Namespace: at.Namespace, Pools: pools, PullSecrets: users.PullSecrets,
+		Brought: func(ctx context.Context) (map[string]corev1.Secret, error) {
+			return deploy.Secrets(ctx, m.request())
+		},
 		StartTimeout: users.StartTimeout, Timeout: hub.PrePull.Timeout,
 		Observe: func(pool, line string) { w.tell(prepull.SuiteName, m.hub, Progress, pool, line) },
 	})

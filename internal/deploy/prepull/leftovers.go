@@ -13,7 +13,7 @@ import (
 	"gauntlet/internal/kube"
 )
 
-// removeRun removes a run's DaemonSets and their pods. The API server removes the
+// removeRun removes a run's DaemonSets, their pods, and what they pulled with. The API server removes the
 // pods at once, also those on nodes whose kubelet is dead; what it is asked too late
 // for, the cluster's garbage collector removes.
 func (s *Session) removeRun(ctx context.Context, run string) error {
@@ -35,22 +35,31 @@ func (s *Session) removeRun(ctx context.Context, run string) error {
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("remove the pods of the pre-pull in namespace %s: %w", s.r.Namespace, err)
 	}
-	return nil
+	return s.removeCopies(ctx, selector)
 }
 
-// otherRuns are the runs other than this one that have DaemonSets here.
+// otherRuns are the runs other than this one that have something here.
 func (s *Session) otherRuns(ctx context.Context) ([]string, error) {
-	list, err := s.r.Client.AppsV1().DaemonSets(s.r.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: kube.ManagedByLabel + "=" + kube.ManagedBy + "," + kube.RunLabel + "," + PoolLabel,
-	})
+	const selector = kube.ManagedByLabel + "=" + kube.ManagedBy + "," + kube.RunLabel + "," + PoolLabel
+	sets, err := s.r.Client.AppsV1().DaemonSets(s.r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("look for what earlier pre-pulls have left in namespace %s: %w", s.r.Namespace, err)
 	}
+	secrets, err := s.copies(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
 	var runs []string
-	for _, d := range list.Items {
-		if run := d.Labels[kube.RunLabel]; run != s.run.ID && !slices.Contains(runs, run) {
+	add := func(labels map[string]string) {
+		if run := labels[kube.RunLabel]; run != s.run.ID && !slices.Contains(runs, run) {
 			runs = append(runs, run)
 		}
+	}
+	for _, d := range sets.Items {
+		add(d.Labels)
+	}
+	for _, c := range secrets {
+		add(c.Labels)
 	}
 	return runs, nil
 }

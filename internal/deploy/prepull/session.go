@@ -18,10 +18,13 @@ import (
 
 // A Request says what to bring where.
 type Request struct {
-	Client       *kube.Client
-	Namespace    string // of the hub, whose pull secrets count; it must exist
-	Pools        []Pool
-	PullSecrets  []string      // Secrets of the namespace that the nodes pull with
+	Client      *kube.Client
+	Namespace   string // of the hub, whose pull secrets count; it must exist
+	Pools       []Pool
+	PullSecrets []string // Secrets of the namespace that the nodes pull with
+	// Brought gives, by name, the pull secrets that the release itself makes: what they
+	// will hold counts. It may be nil, and is called only when something is pulled.
+	Brought      func(context.Context) (map[string]corev1.Secret, error)
 	StartTimeout time.Duration // that a server of the hub may take to start; 0: not known
 	Timeout      time.Duration // default 30 minutes
 	// Observe is told how far a pool is when that has changed, and every ten seconds.
@@ -56,7 +59,7 @@ type Session struct {
 	err   error // why the session ended before its pools
 }
 
-// Look sees which nodes the pools have and what is on them. It makes nothing: five
+// Look sees which nodes the pools have and what is on them. It makes nothing: six
 // requests, whatever the number of nodes, and one more for every 500.
 func Look(ctx context.Context, r Request) (*Session, error) {
 	if r.Timeout <= 0 {
@@ -229,13 +232,18 @@ func (s *Session) begin(ctx context.Context) error {
 			return fmt.Errorf("list the %s of namespace %s: %w", what, s.r.Namespace, err)
 		}
 	}
+	secrets, err := s.pullSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	kill.At("prepull:secrets")
 	for i, p := range s.board.pools {
 		if s.final[i].Met || s.final[i].Cause != "" {
 			continue
 		}
 		name := fmt.Sprintf("gauntlet-prepull-%s-%d", s.run.ID, i)
 		s.board.change(func() { p.set = name })
-		set := p.daemonSet(s.r.Namespace, s.run.Labels(), s.r.PullSecrets)
+		set := p.daemonSet(s.r.Namespace, s.run.Labels(), secrets)
 		if _, err := s.r.Client.AppsV1().DaemonSets(s.r.Namespace).Create(ctx, set, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("make DaemonSet %s/%s, which pulls the images of pool %s: %w", s.r.Namespace, name, p.Name, err)
 		}

@@ -110,7 +110,11 @@ func (w *world) left(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(sets.Items) + len(leases.Items)
+	secrets, err := w.CoreV1().Secrets("hub").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(sets.Items) + len(leases.Items) + len(secrets.Items)
 }
 
 func TestImagesAreBroughtAndNothingIsLeft(t *testing.T) {
@@ -165,6 +169,40 @@ func TestAPullerHasNoRightsAndRunsNothing(t *testing.T) {
 	}
 	if set.Labels[kube.ManagedByLabel] != kube.ManagedBy || set.Labels[kube.RunLabel] == "" || set.Labels[PoolLabel] != "users" {
 		t.Errorf("labels %v", set.Labels)
+	}
+}
+
+func TestPullSecretsThatTheReleaseBringsAreThereBeforeIt(t *testing.T) {
+	var pulledWith []corev1.Secret
+	w := newWorld(func(w *world, p *corev1.Pod) {
+		pulledWith = nil
+		for _, s := range p.Spec.ImagePullSecrets {
+			if got, err := w.CoreV1().Secrets("hub").Get(context.Background(), s.Name, metav1.GetOptions{}); err == nil {
+				pulledWith = append(pulledWith, *got)
+			}
+		}
+		pulls(w, p)
+	}, node("a"))
+	r := request(w, usersPool())
+	r.PullSecrets = []string{"of-the-namespace", "image-pull-secret"}
+	r.Brought = func(context.Context) (map[string]corev1.Secret, error) {
+		return map[string]corev1.Secret{
+			"image-pull-secret": {Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte("{}")}},
+			"hub":               {Data: map[string][]byte{"token": []byte("t")}},
+		}, nil
+	}
+	if res, _ := bring(t, r); res.State != check.Passed {
+		t.Fatalf("%+v", res)
+	}
+	if len(pulledWith) != 1 || pulledWith[0].Type != corev1.SecretTypeDockerConfigJson || string(pulledWith[0].Data[corev1.DockerConfigJsonKey]) != "{}" || pulledWith[0].Name == "image-pull-secret" {
+		t.Errorf("pulled with %+v", pulledWith)
+	}
+	if n := w.left(t); n != 0 {
+		t.Errorf("%d things are left", n)
+	}
+	r.Brought = func(context.Context) (map[string]corev1.Secret, error) { return nil, errors.New("it does not render") }
+	if res, _ := bring(t, r); res.State != check.Failed || !strings.Contains(res.Outcomes[0].Message, "pull secrets that the release brings: it does not render") {
+		t.Errorf("%+v", res)
 	}
 }
 
@@ -306,6 +344,10 @@ func leftover(run string, alive bool) []runtime.Object {
 func TestTheNextRunRemovesWhatAKilledOneLeftAndLeavesTheLiving(t *testing.T) {
 	objects := append(leftover("killed", false), node("a"))
 	objects = append(objects, leftover("alive", true)...)
+	for _, run := range []string{"alive", "killed-before-it-pulled"} {
+		objects = append(objects, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: run, Namespace: "hub",
+			Labels: map[string]string{kube.ManagedByLabel: kube.ManagedBy, kube.RunLabel: run, PoolLabel: ""}}})
+	}
 	w := newWorld(nil, objects...)
 	beating, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -326,5 +368,9 @@ func TestTheNextRunRemovesWhatAKilledOneLeftAndLeavesTheLiving(t *testing.T) {
 	sets, err := w.AppsV1().DaemonSets("hub").List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(sets.Items) != 1 || sets.Items[0].Name != "gauntlet-prepull-alive" {
 		t.Errorf("%v %v", sets.Items, err)
+	}
+	secrets, err := w.CoreV1().Secrets("hub").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(secrets.Items) != 1 || secrets.Items[0].Name != "alive" {
+		t.Errorf("%v %v", secrets.Items, err)
 	}
 }
