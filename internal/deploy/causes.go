@@ -33,7 +33,7 @@ func graceOf(c *kube.Cause, g config.Graces) time.Duration {
 	switch c.Reason {
 	case kube.DiskFull:
 		return g.DiskFull
-	case kube.Unschedulable:
+	case kube.Unschedulable, kube.Unscheduled:
 		return g.Unschedulable
 	case kube.ScalingUp:
 		return g.ScaleUp

@@ -3,7 +3,6 @@ package deploy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -112,7 +111,7 @@ func (l *look) workload(snap *kube.Snapshot, o helm.Object) status {
 		if rs != nil && len(s.Problems) == 0 {
 			l.refused(&s, snap, "ReplicaSet", rs.Name)
 		}
-		return l.finish(s, snap, pods, old, int(replicas(d.Spec.Replicas)))
+		return yield(l.finish(s, snap, pods, old, int(replicas(d.Spec.Replicas))), pods)
 	case "StatefulSet":
 		ss, ok := find(snap.StatefulSets, o.Name)
 		if !ok {
@@ -129,7 +128,7 @@ func (l *look) workload(snap *kube.Snapshot, o helm.Object) status {
 			return p.Labels[appsv1.ControllerRevisionHashLabelKey] == ss.Status.UpdateRevision
 		})
 		l.refused(&s, snap, o.Kind, o.Name)
-		return l.finish(s, snap, pods, old, 0)
+		return yield(l.finish(s, snap, pods, old, 0), pods)
 	case "DaemonSet":
 		d, ok := find(snap.DaemonSets, o.Name)
 		if !ok {
@@ -316,44 +315,4 @@ func (l *look) doing(snap *kube.Snapshot, pods []*corev1.Pod) (text, normal stri
 		return "", normalNode
 	}
 	return "", ""
-}
-
-// noNode is the problem of a DaemonSet that runs nowhere, which Kubernetes and Helm
-// call a success.
-func (l *look) noNode(snap *kube.Snapshot, object string, spec *corev1.PodSpec) problem {
-	l.cluster = true
-	words := "it runs on no node at all: no node matches it"
-	if snap.Cluster != nil {
-		if why := kube.Lacking(spec, snap.Cluster.Nodes); why != "" {
-			words = fmt.Sprintf("it runs on none of the %d nodes: %s", len(snap.Cluster.Nodes), why)
-		}
-	}
-	return problem{Cause: kube.Cause{Object: object, Reason: kube.NoNode, Message: kube.OneLine(words)}, Grace: forever}
-}
-
-// leaveOut calls a DaemonSet done that runs everywhere but on nodes that are away or
-// leaving: those hold nobody who could use it. They stay named.
-func leaveOut(s status, snap *kube.Snapshot, d *appsv1.DaemonSet, pods []*corev1.Pod) status {
-	if s.Done {
-		return s
-	}
-	good, out := 0, []string{}
-	for _, p := range pods {
-		if kube.IsReady(p) {
-			good++
-			continue
-		}
-		if n := snap.Nodes[p.Spec.NodeName].Problem(); n != nil && n.Away() {
-			out = append(out, n.Node)
-		}
-	}
-	if len(out) == 0 || good == 0 || good+len(out) < int(d.Status.DesiredNumberScheduled) {
-		return s
-	}
-	s.Done = true
-	s.Text = fmt.Sprintf("ready on %d nodes; left out: %s", good, strings.Join(out, ", "))
-	for i := range s.Problems {
-		s.Problems[i].Grace = forever
-	}
-	return s
 }

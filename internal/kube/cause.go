@@ -11,6 +11,7 @@ const (
 	OutOfMemory   = "OutOfMemory"   // killed at its memory limit
 	CannotStart   = "CannotStart"   // the container cannot be made or its command not be run
 	Unschedulable = "Unschedulable" // no node takes it
+	Unscheduled   = "Unscheduled"   // no scheduler has looked at it
 	Rejected      = "Rejected"      // admission or a kubelet refuse it
 	Quota         = "Quota"         // the namespace's quota is used up
 	LimitRange    = "LimitRange"    // it asks for more or less than the namespace allows

@@ -21,10 +21,13 @@ func PodCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 		if said != nil && said.Reason == Unschedulable {
 			scaled(said, pod, events)
 		}
-		if said == nil {
-			return unready(pod, now)
+		switch {
+		case said != nil:
+			return said
+		case pod.Spec.NodeName == "":
+			return unlooked(pod, now)
 		}
-		return said
+		return unready(pod, now)
 	}
 	c := why.Cause()
 	switch {
@@ -35,6 +38,16 @@ func PodCause(pod *corev1.Pod, events []*corev1.Event, now time.Time) *Cause {
 		scaled(c, pod, events)
 	}
 	return c
+}
+
+// unlooked is the cause of a pod without a node that no scheduler has said a word of for
+// longer than one needs. Hubs have schedulers of their own, for their users' pods.
+func unlooked(pod *corev1.Pod, now time.Time) *Cause {
+	if pod.Status.Phase != corev1.PodPending || len(pod.Status.Conditions) > 0 || now.Sub(pod.CreationTimestamp.Time) < silence {
+		return nil
+	}
+	return &Cause{Object: "Pod/" + pod.Name, Reason: Unscheduled, Message: OneLine(fmt.Sprintf(
+		"scheduler %s has not looked at it since %s: it does not run, hangs, or lacks rights", pod.Spec.SchedulerName, clockOf(pod.CreationTimestamp.Time)))}
 }
 
 // unready is the cause of a pod that runs and is not ready, when no event says why.

@@ -103,6 +103,41 @@ func TestEventsNameACauseBeforeTheStatusDoes(t *testing.T) {
 	}
 }
 
+func TestAPodThatNoSchedulerLooksAtIsNamed(t *testing.T) {
+	of := func(age time.Duration, change func(*corev1.Pod)) *corev1.Pod {
+		p := unplaced()
+		p.CreationTimestamp, p.Spec.SchedulerName = ago(age), "hub-user-scheduler"
+		if change != nil {
+			change(p)
+		}
+		return p
+	}
+	gated := func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonSchedulingGated}}
+	}
+	for name, tt := range map[string]struct {
+		pod    *corev1.Pod
+		events []*corev1.Event
+		want   string
+	}{
+		"young":             {of(5*time.Second, nil), nil, ""},
+		"for a while":       {of(11*time.Second, nil), nil, Unscheduled},
+		"it said something": {of(time.Minute, nil), said("FailedScheduling: 0/3 nodes are available: 3 Insufficient cpu."), Unschedulable},
+		"held by a gate":    {of(time.Minute, gated), nil, ""},
+		"it has a node":     {of(time.Minute, func(p *corev1.Pod) { p.Spec.NodeName = "n1" }), nil, ""},
+	} {
+		c := PodCause(tt.pod, tt.events, noon)
+		if got := ""; c != nil {
+			got = c.Reason
+			if got != tt.want || got == Unscheduled && !strings.Contains(c.Message, "scheduler hub-user-scheduler has not looked at it since ") {
+				t.Errorf("%s: %+v", name, c)
+			}
+		} else if tt.want != "" {
+			t.Errorf("%s: no cause", name)
+		}
+	}
+}
+
 func TestANodeThatShowsNoSignOfItsPodIsNamed(t *testing.T) {
 	p := bound(20 * time.Second)
 	p.Status.ContainerStatuses = nil

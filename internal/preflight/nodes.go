@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"gauntlet/internal/kube"
@@ -116,7 +117,11 @@ func placing(f *Facts) []Finding {
 		if w.kind == "DaemonSet" || w.kind == "CronJob" || w.pod.NodeName != "" || stopped(w) {
 			continue
 		}
-		tell(w.object, &w.pod, "")
+		severity := codes.Severity("")
+		if yields(f, &w.pod) {
+			severity = codes.Warning
+		}
+		tell(w.object, &w.pod, severity)
 	}
 	for _, c := range hubConfigs(f) {
 		// User pools often shrink to nothing, and grow by means that cannot be seen.
@@ -135,6 +140,19 @@ func reasons(away map[string]int) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// yields says whether pods have a priority below zero, by a class that the release
+// brings: they hold places for others, and may wait for ever without harm.
+func yields(f *Facts, pod *corev1.PodSpec) bool {
+	for _, o := range Brought(f) {
+		if text(o, "kind") == "PriorityClass" && text(o, "metadata", "name") == pod.PriorityClassName {
+			var class schedulingv1.PriorityClass
+			decode(map[string]any(o), &class)
+			return class.Value < 0
+		}
+	}
+	return false
 }
 
 // stopped says whether a workload is kept at no pods.

@@ -42,6 +42,10 @@ func TestPlacing(t *testing.T) {
 		"a DaemonSet and what is stopped need none": {nodes: userNode, objects: `{kind: DaemonSet, metadata: {name: d}, spec: {template: {spec: {nodeSelector: {pool: gpu}, containers: []}}}}
 ---
 {kind: StatefulSet, metadata: {name: placeholder}, spec: {replicas: 0, template: {spec: {nodeSelector: {pool: gpu}, containers: []}}}}`},
+		"what only holds places may have none": {nodes: userNode, objects: `{kind: PriorityClass, metadata: {name: low}, value: -10}
+---
+{kind: StatefulSet, metadata: {name: placeholder}, spec: {replicas: 1, template: {spec: {priorityClassName: low, nodeSelector: {pool: gpu}, containers: []}}}}`,
+			want: "warning node-none StatefulSet/placeholder: none of the 1 nodes takes its pods: 1 do not match its node selector"},
 		"a cordoned node takes nothing": {nodes: sickNode, values: users, want: `
 warning node-none value singleuser.nodeSelector: none of the 1 nodes takes its pods: 1 have a taint node.kubernetes.io/unschedulable that it does not tolerate
 warning node-sick Node/s: users' servers go to it: its disk is nearly full (DiskPressure since an unknown time); cordoned`},
