@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,16 +112,41 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
+		mu      sync.Mutex
 		last    *corev1.Pod
 		passing *PodError // the cause that may pass by itself, if any
 		grace   *time.Timer
+		ended   bool
 	)
+	now := func(why *PodError) { // it keeps the pod from running
+		passing = why
+		if tell != nil {
+			tell(why)
+		}
+		grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
+	}
+	// A pod that no scheduler looks at never changes.
+	silent := time.AfterFunc(silence, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if last == nil || passing != nil || ended {
+			return
+		}
+		if c := unlooked(last, last.CreationTimestamp.Add(silence)); c != nil {
+			now(&PodError{Pod: name, Reason: c.Reason, Message: c.Message})
+		}
+	})
 	defer func() {
+		silent.Stop()
+		mu.Lock()
+		defer mu.Unlock()
 		if grace != nil {
 			grace.Stop()
 		}
 	}()
 	look := func(e watch.Event) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		pod, ok := e.Object.(*corev1.Pod)
 		if !ok || pod.Name != name {
 			return false, nil
@@ -150,14 +176,10 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 				grace.Stop()
 				grace = nil
 			}
-			if why != nil {
-				if tell != nil {
-					tell(why)
-				}
-				grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
+			if passing = why; why != nil {
+				now(why)
 			}
 		}
-		passing = why
 		return false, nil
 	}
 	_, err := toolswatch.UntilWithSync(watched, c.onePod(namespace, name), &corev1.Pod{}, func(store cache.Store) (bool, error) {
@@ -166,6 +188,9 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 		}
 		return false, nil
 	}, look)
+	mu.Lock()
+	defer mu.Unlock()
+	ended = true
 	if err == nil {
 		return last, nil
 	}
@@ -184,7 +209,7 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 var errGrace = errors.New("grace over")
 
 func graceOf(reason string) time.Duration {
-	if reason == Unschedulable {
+	if reason == Unschedulable || reason == Unscheduled {
 		return scheduleGrace
 	}
 	return pullGrace

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -200,6 +201,24 @@ func TestAWaitCutShortNamesItsCause(t *testing.T) {
 		var p *PodError
 		if !errors.As(err, &p) || p.Reason != Gone {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAPodThatNoSchedulerLooksAtIsToldOfWhileItIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pod(nil)
+		p.Spec.SchedulerName = "hub-user-scheduler"
+		begun, named := time.Now(), time.Duration(0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := (&Client{Interface: fake.NewClientset(p)}).WaitReadyTelling(ctx, "bench", "p", func(why *PodError) { named = time.Since(begun) })
+		var why *PodError
+		if !errors.As(err, &why) || why.Reason != Unscheduled || !strings.Contains(why.Message, "not ready after 1m0s: scheduler hub-user-scheduler has not looked at it") {
+			t.Errorf("got %v", err)
+		}
+		if named == 0 || named > 15*time.Second {
+			t.Errorf("named after %s", named)
 		}
 	})
 }
