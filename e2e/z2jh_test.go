@@ -125,6 +125,7 @@ func TestZeroToJupyterHub(t *testing.T) {
 		)
 	})
 	t.Run("is taken over from Helm 3", func(t *testing.T) { adoptsZ2JH(t, charts) })
+	t.Run("with a scheduler, placeholders and pull secret of its own", func(t *testing.T) { wholeZ2JH(t, charts) })
 	showDrills(t)
 }
 

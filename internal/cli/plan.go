@@ -92,7 +92,7 @@ func drawChanges(out io.Writer, p *pipeline.Planned) {
 	case p.Reused:
 		fmt.Fprintln(out, "\nnothing would change: the hub runs this release already")
 		if len(p.Differs) > 0 {
-			fmt.Fprintf(out, "changed by others since, and left so: %s\n", plain(strings.Join(p.Differs, ", ")))
+			fmt.Fprintf(out, "changed by others since, or rendered otherwise now that the chart finds its own secrets, and left so: %s\n", plain(strings.Join(p.Differs, ", ")))
 		}
 		return
 	case p.Unchanged:
