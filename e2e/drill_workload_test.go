@@ -87,13 +87,13 @@ func podDrills(t *testing.T) {
 
 // foreseenInPlan looks that a plan shows what would stop the deploy.
 func foreseenInPlan(l *line) {
-	value("jupyterhub.hub.image.tag", "9.9.9-9")(l)
-	l.commit("A tag that does not exist")
+	value("jupyterhub.hub.image.tag", "8.8.8-8")(l)
+	l.commit("Another tag that does not exist") // a release of its own: the first drill has made that of its tag
 	l.gauntlet(1, "run", "--key", "ci")
 	release := statusOf(l.team).Release.Short()
 	p := read[pipeline.Planned](l.t, l.gauntlet(0, "plan", release, "testing", "-o", "json"))
 	if !slices.ContainsFunc(p.Findings, func(f preflight.Finding) bool {
-		return f.Code == codes.ImageMissing && f.Severity == codes.Error && strings.Contains(f.Object, "9.9.9-9")
+		return f.Code == codes.ImageMissing && f.Severity == codes.Error && strings.Contains(f.Object, "8.8.8-8")
 	}) {
 		l.t.Errorf("the plan shows %+v", p.Findings)
 	}

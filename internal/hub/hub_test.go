@@ -167,7 +167,7 @@ func (s *spawner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		servers := map[string]any{}
 		switch state {
-		case "spawn", "stop":
+		case "spawn", "stop", "check":
 			servers[""] = map[string]any{"pending": state}
 		case "ready":
 			servers[""] = map[string]any{"ready": true, "url": "/user/u/"}
@@ -222,6 +222,21 @@ func TestStopServerInterruptsAndWaits(t *testing.T) {
 	want := []string{"GET /hub/api/users/u", "DELETE /hub/api/users/u/server", "GET /hub/api/users/u", "GET /hub/api/users/u"}
 	if d := cmp.Diff(want, s.asked); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestStopServerWaitsForAHubThatChecksItsServers(t *testing.T) {
+	s := &spawner{states: []string{"check", "check", "stop", ""}}
+	if err := serve(t, s.ServeHTTP).StopServer(t.Context(), "u"); err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range s.asked {
+		if strings.HasPrefix(asked, http.MethodDelete) {
+			t.Errorf("asked to stop what it checks: %v", s.asked)
+		}
+	}
+	if len(s.asked) != 4 {
+		t.Errorf("asked %v", s.asked)
 	}
 }
 

@@ -104,7 +104,8 @@ func (c *Client) follow(ctx context.Context, user string, tell func(Progress)) (
 
 // StopServer stops a user's server and waits until the hub says that it is gone. A
 // start is interrupted where the hub can do that (JupyterHub 5 and later), else
-// waited for.
+// waited for. A hub that has just started checks the servers that it knew, and fails to
+// stop one meanwhile: that is waited for too.
 func (c *Client) StopServer(ctx context.Context, user string) error {
 	for {
 		u, err := c.User(ctx, user)
@@ -118,7 +119,7 @@ func (c *Client) StopServer(ctx context.Context, user string) error {
 		if !there || (!s.Ready && s.Pending == "") {
 			return nil
 		}
-		if s.Pending != "stop" {
+		if s.Pending != "stop" && s.Pending != "check" {
 			_, err := c.do(ctx, "stop the server of "+user, http.MethodDelete, path("users", user, "server"), nil, nil)
 			var e *Error
 			if err != nil && (!errors.As(err, &e) || e.Status >= 500) {
