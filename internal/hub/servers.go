@@ -102,11 +102,15 @@ func (c *Client) follow(ctx context.Context, user string, tell func(Progress)) (
 	return failed, err
 }
 
+// stumbling is how long a hub may answer that it failed inside while a server stops.
+const stumbling = 30 * time.Second
+
 // StopServer stops a user's server and waits until the hub says that it is gone. A
 // start is interrupted where the hub can do that (JupyterHub 5 and later), else
 // waited for. A hub that has just started checks the servers that it knew, and fails to
-// stop one meanwhile: that is waited for too.
+// stop one meanwhile: that is waited for too, for half a minute where it does not say so.
 func (c *Client) StopServer(ctx context.Context, user string) error {
+	begun := time.Now()
 	for {
 		u, err := c.User(ctx, user)
 		if IsNotFound(err) {
@@ -122,7 +126,8 @@ func (c *Client) StopServer(ctx context.Context, user string) error {
 		if s.Pending != "stop" && s.Pending != "check" {
 			_, err := c.do(ctx, "stop the server of "+user, http.MethodDelete, path("users", user, "server"), nil, nil)
 			var e *Error
-			if err != nil && (!errors.As(err, &e) || e.Status >= 500) {
+			stumbles := errors.As(err, &e) && (e.Status < 500 || e.Status == http.StatusInternalServerError && time.Since(begun) < stumbling)
+			if err != nil && !stumbles {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ from jupyterhub import orm, version_info
 from jupyterhub.apihandlers.users import UserTokenListAPIHandler
 from jupyterhub.auth import DummyAuthenticator
 from kubespawner import KubeSpawner
+from sqlalchemy.orm import object_session
 from traitlets import default
 
 root = Path("/etc/jupyterhub")
@@ -47,14 +48,17 @@ class Authenticator(DummyAuthenticator):
 
     def add_user(self, user):
         super().add_user(user)
+        # At its start the hub hands over what its database has of a user.
+        user = getattr(user, "orm_user", user)
         if is_probe(user.name):
-            group = orm.Group.find(user.db, PROBES)
+            db = object_session(user)
+            group = orm.Group.find(db, PROBES)
             if group is None:
                 group = orm.Group(name=PROBES)
-                user.db.add(group)
-            if group not in user.orm_user.groups:
-                user.orm_user.groups.append(group)
-            user.db.commit()
+                db.add(group)
+            if group not in user.groups:
+                user.groups.append(group)
+            db.commit()
 
 
 class Spawner(KubeSpawner):
