@@ -62,7 +62,8 @@ drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table go
 # On images that the demonstration has made: make demo.
 TEST_REGISTRY := 172.29.0.1:5000
 TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REGISTRY) GAUNTLET_TEST_HELM3=$(CURDIR)/bin/helm3 GAUNTLET_TEST_TOOLS=$(CURDIR)/bin \
-	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0
+	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0 \
+	GAUNTLET_TEST_HUB=$(TEST_REGISTRY)/platform/hub:6.1.1-1
 
 test-lab: $(LAB) $(TOOLS) ## the packages' own tests on the lab, after make demo (about 10 min)
 	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...

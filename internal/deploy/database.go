@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,10 +13,6 @@ import (
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 )
-
-// labelBackup is on a revision before which the hub's database was copied because it
-// migrates it: the stamp of the copy. A rollback finds it there without any registry.
-const labelBackup = "gauntlet/backup"
 
 // Database says what a rollback does about a hub's database that was migrated since.
 type Database string
@@ -31,7 +28,7 @@ const (
 // go back to, so that somebody has to decide. Nothing was changed.
 type MigratedError struct {
 	Revision int             // before which the copy was made
-	Copy     string          // its stamp
+	Copy     string          // the stamp of the copy
 	Loss     *hubdb.Restored // what putting it back costs; nil when the hub does not run and cannot be asked
 	Why      error           // then
 }
@@ -70,65 +67,115 @@ func loss(r hubdb.Restored) string {
 	return strings.Join(parts, "; ")
 }
 
-// copyBefore is the copy of the database that was made before the first revision after to
-// that migrated it; "" when none did.
-func copyBefore(history []helm.Record, to int) (stamp string, revision int) {
-	for _, r := range history { // the newest first
-		if s := r.Labels[labelBackup]; s != "" && r.Revision > to && made(r) {
-			stamp, revision = s, r.Revision
-		}
-	}
-	return stamp, revision
+// A NoCopyError says that a hub's database was migrated since the revision that it shall
+// go back to, and that gauntlet has no copy from before. Nothing was changed.
+type NoCopyError struct {
+	Revision int // that migrated it
+}
+
+func (e *NoCopyError) Error() string {
+	return fmt.Sprintf("revision %d has migrated the hub's database, which the JupyterHub from before cannot read, and gauntlet has no copy of it: "+
+		"it is on a server of its own, or --no-backup was asked for\n"+
+		"    fix: stop the hub, put your own backup back, and go back with --keep-database; or mend the newer hub", e.Revision)
+}
+
+// A restoration is what became of a hub's database before the hub goes back.
+type restoration struct {
+	restored *hubdb.Restored // nil when nothing was put back
+	undone   string          // for labelRestored; "" when no migration is undone
 }
 
 // restoreDatabase puts the hub's database back to what it was at the revision that the hub
-// goes back to, where it was migrated since. The hub is stopped for that: start lets it
-// run again when the objects of that revision are applied. After an error it runs as before.
-func restoreDatabase(ctx context.Context, c *kube.Client, r Request, history []helm.Record, way back, do Database) (out *hubdb.Restored, start func() error, err error) {
-	start = func() error { return nil }
-	stamp, revision := copyBefore(history, way.target.Revision)
-	if stamp == "" {
-		return nil, start, nil
+// goes back to, where it was migrated since. The hub is stopped for that, until what it
+// shall run is applied. After an error it runs as before.
+func restoreDatabase(ctx context.Context, c *kube.Client, r Request, history []helm.Record, way back, do Database) (out restoration, err error) {
+	past := migrations(history, way.target.Revision)
+	if len(past) == 0 || do == KeepDatabase {
+		return restoration{}, nil
 	}
-	start = func() error { return hubdb.Start(ctx, c, r.Namespace) }
-	if do == KeepDatabase {
-		return nil, start, nil
+	first := past[0]
+	if first.stamp == hubdb.None {
+		return restoration{}, uncopied(ctx, c, r, first)
 	}
+	// Later ones without a copy are undone with the first.
+	copies := slices.DeleteFunc(stamps(past), func(s string) bool { return s == hubdb.None })
 	if do == AskDatabase {
-		loss, err := hubdb.Look(ctx, c, r.Namespace, stamp)
+		loss, err := hubdb.Look(ctx, c, r.Namespace, copies)
 		if err == nil && !loss.Migrated() {
-			return nil, start, nil
+			return restoration{undone: first.stamp}, nil
 		}
-		asked := &MigratedError{Revision: revision, Copy: stamp, Why: err}
+		asked := &MigratedError{Revision: first.revision, Copy: first.stamp, Why: err}
 		if err == nil {
 			asked.Loss = &loss
 		}
-		return nil, start, asked
+		return restoration{}, asked
 	}
-	r.tell(Event{Step: "database", Message: "the hub stops: its database, which revision " + fmt.Sprint(revision) + " migrated, is put back"})
+	again, err := hubdb.Of(way.target.Manifest())
+	if err != nil {
+		return restoration{}, fmt.Errorf("put the hub's database back: revision %d: %w", way.target.Revision, err)
+	}
+	r.tell(Event{Step: "database", Message: fmt.Sprintf("the hub stops: its database, which revision %d migrated, is put back", first.revision)})
 	defer func() {
-		if err != nil && ctx.Err() == nil {
-			err = errors.Join(err, start())
+		if err != nil {
+			err = errors.Join(err, startAgain(ctx, c, r.Namespace))
 		}
 	}()
 	if err := hubdb.Stop(ctx, c, r.Namespace); err != nil {
-		return nil, start, err
+		return restoration{}, err
 	}
 	kill.At("rollback:stopped")
-	res, err := hubdb.Restore(ctx, c, r.Namespace, stamp)
+	res, err := hubdb.Restore(ctx, c, r.Namespace, copies, again)
 	if err != nil {
-		return nil, start, fmt.Errorf("put the hub's database back: %w", err)
+		return restoration{}, fmt.Errorf("put the hub's database back: %w", err)
 	}
 	kill.At("rollback:restored")
-	text := "the database has the schema of the copy already and stays as it is"
-	if res.Migrated() {
-		text = fmt.Sprintf("the copy %s is put back; the migrated database is kept as %s", kube.OneLine(res.File), kube.OneLine(res.Kept))
-		if lost := loss(res); lost != "" {
-			text += "; the hub no longer knows " + lost
-		}
+	r.tell(Event{Step: "database", Message: toldOf(res)})
+	return restoration{restored: &res, undone: first.stamp}, nil
+}
+
+// toldOf says what became of a database.
+func toldOf(res hubdb.Restored) string {
+	if !res.Migrated() {
+		return "the database has the schema of the copy already and stays as it is"
 	}
-	r.tell(Event{Step: "database", Message: text})
-	return &res, start, nil
+	text := fmt.Sprintf("the copy %s is put back; the migrated database is kept as %s", kube.OneLine(res.File), kube.OneLine(res.Kept))
+	if lost := loss(res); lost != "" {
+		text += "; the hub no longer knows " + lost
+	}
+	return text
+}
+
+// uncopied refuses to go back past a migration of which there is no copy, unless the hub
+// that would have made it has never run.
+func uncopied(ctx context.Context, c *kube.Client, r Request, m migration) error {
+	begun, err := hubdb.Begun(ctx, c, r.Namespace)
+	if err != nil {
+		return err
+	}
+	if begun {
+		return &NoCopyError{Revision: m.revision}
+	}
+	r.tell(Event{Step: "database", Message: fmt.Sprintf("the hub of revision %d has never run, so that its database is as it was", m.revision)})
+	return nil
+}
+
+// startAgain starts a hub that was stopped for nothing, also when ctx has ended: its users
+// need not wait for whoever stopped the command.
+func startAgain(ctx context.Context, c *kube.Client, namespace string) error {
+	const limit = 2 * time.Minute
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("not done in %s", limit))
+	defer cancel()
+	if err := hubdb.Start(ctx, c, namespace); err != nil {
+		return fmt.Errorf("start the hub again: %w", err)
+	}
+	return nil
+}
+
+// settleHub ends what a rollback that was killed has left of putting a database back. A
+// hub that it left stopped runs once restart is called, when what it shall run is applied:
+// until then it might migrate once more what is back.
+func settleHub(ctx context.Context, c *kube.Client, namespace string) (restart func() error, err error) {
+	return func() error { return hubdb.Start(ctx, c, namespace) }, hubdb.Settle(ctx, c, namespace)
 }
 
 // starting is a waiter that lets a hub run again which was stopped, when what it shall run

@@ -28,7 +28,7 @@ type Request struct {
 	Access     release.Digest
 	Release    release.Digest
 
-	Backup string // stamp of the copy of the hub's database that was made because this migrates it; "" for none
+	Backup string // when this migrates the hub's database: the stamp of the copy that was made before, or hubdb.None
 
 	Adopt   bool                        // take over a Helm release whose newest revision gauntlet did not make
 	Drop    []string                    // value paths that such a revision was given and that may go
@@ -160,8 +160,14 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 	defer w.close()
 	w.begin()
 	rev, reused := 0, false
+	restart := func() error { return nil }
+	if len(history) > 0 {
+		if restart, err = settleHub(ctx, fenced, r.Namespace); err != nil {
+			return Result{}, err
+		}
+	}
 	if len(history) > 0 && r.isAt(history[0]) {
-		switch err := stillRuns(h, w, r, history[0]); {
+		switch err := stillRuns(h, starting{w, restart}, r, history[0]); {
 		case err == nil:
 			rev, reused = history[0].Revision, true
 		case errors.Is(err, errMissing):
@@ -176,7 +182,7 @@ func deployLocked(ctx context.Context, held *kube.Held, r Request) (Result, erro
 				return Result{}, err
 			}
 		}
-		if rev, err = apply(ctx, h, w, r, history); err != nil {
+		if rev, err = apply(ctx, h, starting{w, restart}, r, history); err != nil {
 			return Result{}, err
 		}
 		kill.At("deploy:recorded")
@@ -260,7 +266,7 @@ var errMissing = errors.New("not all of it is there")
 
 // stillRuns waits until what a record applied is up: errMissing when some of it
 // was deleted, which only applying again mends.
-func stillRuns(h *helm.Helm, w *waits, r Request, rec helm.Record) error {
+func stillRuns(h *helm.Helm, w helm.Waiter, r Request, rec helm.Record) error {
 	objects, err := h.Objects(rec)
 	if err != nil {
 		return err
@@ -274,7 +280,7 @@ func stillRuns(h *helm.Helm, w *waits, r Request, rec helm.Record) error {
 }
 
 // apply makes the next revision.
-func apply(ctx context.Context, h *helm.Helm, w *waits, r Request, history []helm.Record) (int, error) {
+func apply(ctx context.Context, h *helm.Helm, w helm.Waiter, r Request, history []helm.Record) (int, error) {
 	next := 1
 	if len(history) > 0 {
 		next = history[0].Revision + 1

@@ -20,6 +20,7 @@ type Revision struct {
 	Release    string
 	Adopted    bool // somebody took it over
 	Back       int  // the revision that this one goes back to; 0 for one that does not
+	Restores   bool // and for that the hub's database was to be put back
 }
 
 // Ran says whether the revision is deployed or was: it is nobody's failed attempt.
@@ -59,7 +60,7 @@ func revisionsOf(records []metav1.PartialObjectMetadata) []Revision {
 		}
 		r.Adopted = adopted(m.Labels, r.Revision)
 		if _, to, ok := backLabel(m.Labels, r.Revision); ok {
-			r.Back = to
+			r.Back, r.Restores = to, noted(m.Labels, labelRestored, r.Revision) != ""
 		}
 		out = append(out, r)
 	}

@@ -110,8 +110,12 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 		Deployable: way.target.Labels[labelDeployable], Release: way.target.Labels[labelRelease],
 	}
 	res.FromDeployable, res.FromRelease = left(history, way.from)
+	restart, err := settleHub(ctx, fenced, r.Namespace)
+	if err != nil {
+		return RollbackResult{}, err
+	}
 	if way.there {
-		switch err := stillRuns(h, w, r, way.target); {
+		switch err := stillRuns(h, starting{w, restart}, r, way.target); {
 		case err == nil:
 			res.Revision, res.Reused = way.target.Revision, true
 		case !errors.Is(err, errMissing):
@@ -121,12 +125,13 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 		}
 	}
 	if !res.Reused {
-		ready := func() error { return nil }
-		if res.Restored, ready, err = restoreDatabase(ctx, fenced, r, history, way, q.Database); err != nil {
+		db, err := restoreDatabase(ctx, fenced, r, history, way, q.Database)
+		if err != nil {
 			return RollbackResult{}, err
 		}
-		if res.Revision, err = goBack(ctx, h, starting{w, ready}, r, history, way, q.Reason); err != nil {
-			return RollbackResult{}, err
+		res.Restored = db.restored
+		if res.Revision, err = goBack(ctx, h, starting{w, restart}, r, history, way, db.undone, q.Reason); err != nil {
+			return RollbackResult{}, errors.Join(err, startAgain(ctx, fenced, r.Namespace))
 		}
 		kill.At("rollback:recorded")
 	}
@@ -134,8 +139,8 @@ func rollbackLocked(ctx context.Context, held *kube.Held, r Request, q RollbackR
 	return res, err
 }
 
-// goBack makes the next revision.
-func goBack(ctx context.Context, h *helm.Helm, w helm.Waiter, r Request, history []helm.Record, way back, reason string) (int, error) {
+// goBack makes the next revision; undone is the migration that it undoes.
+func goBack(ctx context.Context, h *helm.Helm, w helm.Waiter, r Request, history []helm.Record, way back, undone, reason string) (int, error) {
 	next := history[0].Revision + 1
 	b := helm.Rollback{
 		Name: r.ReleaseName, To: way.target, Since: since(history),
@@ -144,6 +149,9 @@ func goBack(ctx context.Context, h *helm.Helm, w helm.Waiter, r Request, history
 		},
 		Description: backDescription(way, reason),
 		Timeout:     r.Timeout, Waits: w,
+	}
+	if undone != "" {
+		b.Labels[labelRestored] = note(next, undone)
 	}
 	for _, l := range []string{labelDeployable, labelAccess, labelRelease} {
 		if v := way.target.Labels[l]; v != "" && ours(way.target.Labels, way.target.Revision) {

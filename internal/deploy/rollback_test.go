@@ -111,38 +111,3 @@ func TestHelmsHistorySaysWhyAHubWentBack(t *testing.T) {
 		t.Error(d)
 	}
 }
-
-func TestTheCopyFromBeforeTheFirstMigrationIsPutBack(t *testing.T) {
-	const one, two = "20261126T170102Z", "20261127T170102Z"
-	past := func(copies map[int]string) []helm.Record {
-		h := told(t, "5 deployed e", "4 failed d", "3 superseded c", "2 superseded b", "1 superseded a")
-		for i, r := range h {
-			if c := copies[r.Revision]; c != "" {
-				h[i].Labels[labelBackup] = c
-			}
-		}
-		return h
-	}
-	for name, tt := range map[string]struct {
-		copies   map[int]string
-		to       int
-		stamp    string
-		revision int
-	}{
-		"none":                           {nil, 1, "", 0},
-		"the newest migrated":            {map[int]string{5: one}, 3, one, 5},
-		"one that failed migrated":       {map[int]string{4: one}, 3, one, 4},
-		"two did: the one before both":   {map[int]string{3: one, 5: two}, 2, one, 3},
-		"past one of two":                {map[int]string{3: one, 5: two}, 3, two, 5},
-		"what it goes back to did, only": {map[int]string{3: one}, 3, "", 0},
-	} {
-		if stamp, revision := copyBefore(past(tt.copies), tt.to); stamp != tt.stamp || revision != tt.revision {
-			t.Errorf("%s: got %q of %d", name, stamp, revision)
-		}
-	}
-	copied := past(map[int]string{5: one})
-	copied[0].Labels[labelRevision] = "7" // helm rollback takes the labels along
-	if stamp, _ := copyBefore(copied, 1); stamp != "" {
-		t.Errorf("labels of another revision count: %s", stamp)
-	}
-}

@@ -36,7 +36,7 @@ func labels(r Request, revision int) map[string]string {
 		labelRevision:   strconv.Itoa(revision),
 	}
 	if r.Backup != "" {
-		l[labelBackup] = r.Backup
+		l[labelBackup] = note(revision, r.Backup)
 	}
 	return l
 }

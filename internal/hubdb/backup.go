@@ -24,6 +24,10 @@ var script string
 // limit bounds a backup: the database of a hub of thousands of users has some MiB.
 const limit = 5 * time.Minute
 
+// None is the stamp of no copy: of a database that is migrated and that nobody copied here,
+// because it is on a server of its own or because that was asked for.
+const None = "none"
+
 // A Backup is a copy of a hub's database on the volume of the hub itself.
 type Backup struct {
 	Stamp string `json:"-"`     // what Restore finds it by; fit for a label of Kubernetes

@@ -4,6 +4,7 @@ to a file beside it, and prints what came of it as JSON. The argument ends its n
 import glob
 import json
 import os
+import re
 import sqlite3
 import sys
 
@@ -44,6 +45,8 @@ try:
 finally:
     if os.path.exists(half):
         os.remove(half)
-for old in sorted(glob.glob(glob.escape(path + MARK) + "*"))[:-KEEP]:
+stamp = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # what else is there is no copy
+copies = [p for p in glob.glob(glob.escape(path + MARK) + "*") if stamp.fullmatch(p[len(path + MARK) :])]
+for old in sorted(copies)[:-KEEP]:
     os.remove(old)
 print(json.dumps({"file": final, "bytes": os.path.getsize(final), "users": users}))

@@ -20,7 +20,8 @@ type move struct {
 	values   release.Values // whole: image slots filled, access values and decrypted secrets merged in
 	options  DeployOptions
 	exact    *exact       // what to keep to, nil for nothing
-	migrates bool         // the hub will migrate its database, a file of its own
+	migrates bool         // the hub will migrate its database
+	uncopied bool         // which is on a server of its own, and no file that could be copied
 	backup   hubdb.Backup // the copy of that file; zero for none
 	in       reserved     // what is known and held while the hub is changed
 }

@@ -70,7 +70,7 @@ func (w *Workspace) preflight(ctx context.Context, s *sight, m *move) error {
 	if err != nil {
 		return &StepError{Step: step, Hub: m.hub, Cause: err}
 	}
-	m.migrates = preflight.Migrates(f)
+	m.migrates, m.uncopied = preflight.Migrates(f)
 	severities := w.Platform.Preflight.Severities()
 	found := preflight.Judge(f, severities)
 	for _, one := range found {

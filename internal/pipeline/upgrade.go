@@ -63,9 +63,14 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 	return out, w.undo(ctx, s, m, err)
 }
 
-// backUp copies the hub's database before a change that migrates it.
+// backUp copies the hub's database before a change that migrates it. Where it cannot be
+// copied or shall not be, the revision will say so to whoever wants to go back.
 func (w *Workspace) backUp(ctx context.Context, m *move) error {
-	if !m.migrates || m.options.NoBackup {
+	switch {
+	case !m.migrates:
+		return nil
+	case m.uncopied, m.options.NoBackup:
+		m.backup = hubdb.Backup{Stamp: hubdb.None}
 		return nil
 	}
 	b, err := hubdb.Copy(ctx, m.client, m.part.Target.Namespace, w.opts.Now())

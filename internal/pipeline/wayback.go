@@ -90,8 +90,13 @@ func (w *Workspace) finishRollback(ctx context.Context, s *sight, hubName string
 		return false, nil // a cluster that cannot be asked is for the gate to name
 	}
 	w.tell("rollback", hubName, Progress, "", fmt.Sprintf("revision %d goes back to %d and was not finished or not recorded", revs[0].Revision, revs[0].Back))
+	// What becomes of the database was decided before there was such a revision.
+	database := deploy.KeepDatabase
+	if revs[0].Restores {
+		database = deploy.RestoreDatabase
+	}
 	b, err := w.rollBack(ctx, s, nil, c, hubName, RollbackOptions{
-		To: revs[0].Back, Reason: "goes on with a rollback that was interrupted", Database: deploy.RestoreDatabase}, reserved{})
+		To: revs[0].Back, Reason: "goes on with a rollback that was interrupted", Database: database}, reserved{})
 	if b == nil {
 		return false, err
 	}

@@ -75,18 +75,18 @@ func database(f *Facts) []Finding {
 			Fix: "nothing: gauntlet copies it before, beside itself on the hub's volume, and a rollback puts the copy back"}
 		if c.external() {
 			found.Cause += ", and no rollback takes that back"
-			found.Fix = "back it up before: it is on a server of its own"
+			found.Fix = "back it up before: it is on a server of its own, and gauntlet does not go back past this by itself"
 		}
 		out = append(out, found)
 	}
 	return out
 }
 
-// Migrates says whether the deployment migrates a database that is a file of the hub's
-// own: a copy of the file takes that back.
-func Migrates(f *Facts) bool {
-	return slices.ContainsFunc(database(f), func(d Finding) bool { return d.Code == codes.DBUpgrade }) &&
-		!slices.ContainsFunc(hubConfigs(f), hubConfig.external)
+// Migrates says whether the deployment migrates the hub's database, and whether that is on
+// a server of its own: a copy of one that is a file takes the migration back.
+func Migrates(f *Facts) (migrates, external bool) {
+	return slices.ContainsFunc(database(f), func(d Finding) bool { return d.Code == codes.DBUpgrade }),
+		slices.ContainsFunc(hubConfigs(f), hubConfig.external)
 }
 
 // external says whether the database is on a server of its own.

@@ -33,6 +33,9 @@ type Record struct {
 // Pending says that Helm began the revision and has not ended it.
 func (r Record) Pending() bool { return common.Status(r.Status).IsPending() }
 
+// Manifest is what the revision applied, as YAML, without hooks. It may hold Secrets.
+func (r Record) Manifest() string { return r.release.Manifest }
+
 // History is the revisions of a Helm release, the newest first; none when there is
 // no such release.
 func (h *Helm) History(name string) ([]Record, error) {
