@@ -1,0 +1,174 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"gauntlet/internal/packages"
+)
+
+// statusLimit bounds a file of dpkg's that is read, in bytes: that of 30,000 packages
+// has a tenth of it.
+const statusLimit = 256 << 20
+
+// An Inspector reads from registries what images hold. No container is started. A
+// layer that several images share is read once in its life. It may be used from
+// several goroutines.
+type Inspector struct {
+	mu     sync.Mutex
+	layers map[v1.Hash]func() (*layerFiles, error)
+}
+
+// layerFiles is what one layer adds that tells of packages, and what it hides of the
+// layers below it.
+type layerFiles struct {
+	files  map[string][]byte
+	hidden map[string]bool // paths that are gone, with all that is in them
+	opaque map[string]bool // folders whose former contents are gone; "" is the top
+}
+
+// Packages lists what is installed in an image, which is given by digest
+// (REGISTRY/NAME@DIGEST). The error is a *NotFoundError when there is no such image.
+func (in *Inspector) Packages(ctx context.Context, ref string) (packages.List, error) {
+	_, img, err := open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("read the layers of %s: %w", ref, err)
+	}
+	read := make([]*layerFiles, len(layers))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, l := range layers {
+		g.Go(func() (err error) {
+			if read[i], err = in.layer(ctx, l); err != nil {
+				return fmt.Errorf("read layer %d of %s: %w", i+1, ref, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return packages.Read(stack(read)), nil
+}
+
+// layer reads a layer, once. One that could not be read may be tried again.
+func (in *Inspector) layer(ctx context.Context, l v1.Layer) (*layerFiles, error) {
+	h, err := l.Digest()
+	if err != nil {
+		return nil, err
+	}
+	in.mu.Lock()
+	if in.layers == nil {
+		in.layers = map[v1.Hash]func() (*layerFiles, error){}
+	}
+	read := in.layers[h]
+	if read == nil {
+		read = sync.OnceValues(func() (*layerFiles, error) {
+			f, err := scan(ctx, l)
+			if err != nil {
+				in.mu.Lock()
+				delete(in.layers, h)
+				in.mu.Unlock()
+			}
+			return f, err
+		})
+		in.layers[h] = read
+	}
+	in.mu.Unlock()
+	return read()
+}
+
+// scan reads a layer's archive (OCI image specification, "Image Layer Filesystem
+// Changeset").
+func scan(ctx context.Context, l v1.Layer) (*layerFiles, error) {
+	r, err := l.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	f := &layerFiles{files: map[string][]byte{}, hidden: map[string]bool{}, opaque: map[string]bool{}}
+	for t := tar.NewReader(r); ; {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return f, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := f.add(h, t); err != nil {
+			return nil, fmt.Errorf("/%s: %w", strings.TrimPrefix(h.Name, "/"), err)
+		}
+	}
+}
+
+func (f *layerFiles) add(h *tar.Header, r io.Reader) error {
+	p := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+	dir, base := path.Split(p)
+	switch {
+	case base == ".wh..wh..opq":
+		f.opaque[strings.TrimSuffix(dir, "/")] = true
+		return nil
+	case strings.HasPrefix(base, ".wh."):
+		f.hidden[dir+strings.TrimPrefix(base, ".wh.")] = true
+		return nil
+	case h.Typeflag == tar.TypeDir:
+		return nil
+	}
+	f.hidden[p] = true // a file in a folder's place hides what was in that
+	tells, contents := packages.Tells(p)
+	if !tells {
+		return nil
+	}
+	f.files[p] = nil
+	if !contents || h.Typeflag != tar.TypeReg {
+		return nil
+	}
+	if h.Size > statusLimit {
+		return fmt.Errorf("it has %d bytes, more than any list of packages (limit %d)", h.Size, statusLimit)
+	}
+	data, err := io.ReadAll(r)
+	f.files[p] = data
+	return err
+}
+
+// stack puts layers on each other, the lowest first.
+func stack(layers []*layerFiles) map[string][]byte {
+	files := map[string][]byte{}
+	for _, l := range layers {
+		maps.DeleteFunc(files, func(p string, _ []byte) bool { return l.hides(p) })
+		maps.Copy(files, l.files)
+	}
+	return files
+}
+
+// hides says whether a path of the layers below is gone under this one.
+func (f *layerFiles) hides(p string) bool {
+	if f.hidden[p] {
+		return true
+	}
+	for p != "" {
+		if p, _ = path.Split(p); p != "" {
+			p = strings.TrimSuffix(p, "/")
+		}
+		if f.hidden[p] || f.opaque[p] {
+			return true
+		}
+	}
+	return false
+}
