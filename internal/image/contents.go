@@ -64,6 +64,24 @@ func (in *Inspector) Packages(ctx context.Context, ref string) (packages.List, e
 	return packages.Read(stack(read)), nil
 }
 
+// Path is the folders of an image's PATH, in order; none when it sets none.
+func (in *Inspector) Path(ctx context.Context, ref string) ([]string, error) {
+	_, img, err := open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := img.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of %s: %w", ref, err)
+	}
+	for _, v := range cfg.Config.Env {
+		if p, ok := strings.CutPrefix(v, "PATH="); ok {
+			return strings.Split(p, ":"), nil
+		}
+	}
+	return nil, nil
+}
+
 // layer reads a layer, once. One that could not be read may be tried again.
 func (in *Inspector) layer(ctx context.Context, l v1.Layer) (*layerFiles, error) {
 	h, err := l.Digest()

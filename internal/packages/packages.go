@@ -151,3 +151,16 @@ func dpkg(status string) map[string]string {
 	}
 	return found
 }
+
+// OnPath is the Python environment that `python3` means where PATH has these folders,
+// in order: the first that is under the prefix of one of them.
+func OnPath(l List, folders []string) (Environment, bool) {
+	for _, f := range folders {
+		for _, e := range l {
+			if e.Kind == Python && path.Join(e.Path, "bin") == path.Clean(f) {
+				return e, true
+			}
+		}
+	}
+	return Environment{}, false
+}

@@ -114,3 +114,16 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestOnPathIsTheFirstEnvironmentOfThePath(t *testing.T) {
+	l := List{{Path: "/", Kind: Debian}, {Path: "/opt/env", Kind: Python}, {Path: "/usr", Kind: Python}}
+	for want, folders := range map[string][]string{
+		"/opt/env": {"/nowhere", "/opt/env/bin/", "/usr/bin"},
+		"/usr":     {"/usr/local/bin", "/usr/bin", "/opt/env/bin"},
+		"":         {"/bin", "opt/env/bin"},
+	} {
+		if e, ok := OnPath(l, folders); e.Path != want || ok != (want != "") {
+			t.Errorf("%v leads to %q, %v", folders, e.Path, ok)
+		}
+	}
+}

@@ -47,6 +47,7 @@ const (
 	aLambda   = "a lambda runs on every worker"
 	canStart  = "the worker starts"
 	samePys   = "both have the same Python"
+	aligned   = "packages align before a pod starts"
 	scheduler = "the notebook starts and runs the scheduler"
 )
 
@@ -107,7 +108,7 @@ func Suite(o Options) check.Suite {
 	s.Digest = image.Digest(scripts, struct {
 		Rules string // changes when the checks around the scripts do
 		Pairs []setting
-	}{"1", settings})
+	}{"2", settings})
 	return s
 }
 
@@ -124,7 +125,8 @@ func (r *run) pair(p config.Pair, opens string, s *check.Suite) {
 			return image.NamesWorker(ctx, r.Refs[p.Notebook], p.Template, r.Refs[p.Worker])
 		}, opens)
 	}
-	add(scheduler, 10*time.Minute, m.startScheduler, opens)
+	add(aligned, 5*time.Minute, m.align, opens)
+	add(scheduler, 10*time.Minute, m.startScheduler, label+aligned)
 	add(canStart, 10*time.Minute, m.startWorkers, label+scheduler)
 	add(samePys, time.Minute, m.samePython, label+canStart)
 	add("packages agree", time.Minute, m.packagesAgree, label+canStart)
@@ -152,8 +154,9 @@ func (r *run) promises(name, module string) bool {
 // A run is one run of the suite. Its checks run one after another.
 type run struct {
 	Options
-	bench   *kube.Workbench
-	matches []*match
+	bench     *kube.Workbench
+	inspector image.Inspector // of all pairs: images of a set share layers
+	matches   []*match
 }
 
 func (r *run) open(ctx context.Context) (string, error) {

@@ -42,7 +42,7 @@ func TestTheSuiteTriesWhatIsPromised(t *testing.T) {
 		}
 		seen[c.Name] = true
 	}
-	if len(s.Checks) != 21 || s.Cleanup == nil {
+	if len(s.Checks) != 22 || s.Cleanup == nil {
 		t.Errorf("%d checks, cleanup %v", len(s.Checks), s.Cleanup)
 	}
 	bare := images()
