@@ -31,7 +31,7 @@ func TestMigration(t *testing.T) {
 	image := func(of, tag string) {
 		s.set(values, map[string]any{"jupyterhub.hub.image.name": of, "jupyterhub.hub.image.tag": tag})
 	}
-	newer := func() { image(newerImage, "6.1.1-1") }
+	toNewer := func() { image(newerImage, "6.1.1-1") }
 	image(olderImage, olderHub)
 	s.begin()
 	s.borrow()
@@ -40,8 +40,21 @@ func TestMigration(t *testing.T) {
 	address := fmt.Sprintf("http://172.29.0.11:%d", s.port)
 	anybody := hub.New(address, "")
 	// older looks that the hub is the older one again, knows the user and leads to their
-	// server, which never stopped, and that nothing of the restoration is left.
-	serverOf(t, address, "linus")
+	// server, which never stopped and whose kernel has counted on, and that nothing of the
+	// restoration is left.
+	k, err := serverOf(t, address, "linus").Start(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Run(t.Context(), "kept, n = 'since before the first upgrade', 0"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, counted := t.Context(), 0 // of the whole test: the kernel is held open through all of it
+	stream, err := k.Stream(ctx, countOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := statusOf(s.team).Hubs["testing"].Revision
 	pod := s.kubectl("bleeding-edge", "-n", s.name, "get", "pod", "jupyter-linus", "-o", "jsonpath={.metadata.uid}")
 	older := func(t *testing.T) {
 		t.Helper()
@@ -53,6 +66,14 @@ func TestMigration(t *testing.T) {
 		}
 		if now := s.kubectl("bleeding-edge", "-n", s.name, "get", "pod", "jupyter-linus", "-o", "jsonpath={.metadata.uid}"); now != pod {
 			t.Errorf("the user's server was pod %s and is %s", pod, now)
+		}
+		counted, _, _ = stopped(t, k, stream, counted)
+		if out, err := k.Run(ctx, "print(kept)"); err != nil || strings.TrimSpace(out.Stdout) != "since before the first upgrade" {
+			t.Errorf("the user's kernel says %q, %v", out.Stdout, err)
+		}
+		var err error
+		if stream, err = k.Stream(ctx, countOn); err != nil {
+			t.Fatal(err)
 		}
 		known := hub.New(address, loggedIn(t, t.Context(), address, "linus"))
 		if u, err := known.User(t.Context(), "linus"); err != nil || len(u.Servers) != 1 {
@@ -69,7 +90,7 @@ func TestMigration(t *testing.T) {
 
 	t.Run("an upgrade that migrates and then fails", func(t *testing.T) {
 		s := s.with(t)
-		newer()
+		toNewer()
 		s.replace(values, "    storage:\n", ends+"    storage:\n")
 		s.commit("A newer JupyterHub whose servers end")
 		r := s.gauntlet(1, "run", "--key", "ci")
@@ -78,33 +99,72 @@ func TestMigration(t *testing.T) {
 	})
 	t.Run("killed while the database is put back", func(t *testing.T) {
 		s := s.with(t)
-		for i, point := range []string{"rollback:stopped", "rollback:restored"} {
-			s.set(values, map[string]any{"jupyterhub.singleuser.storage.capacity": fmt.Sprintf("%dMi", 290+i)})
+		rollback := []string{"rollback", "testing", "--reason", "the run was killed", "--restore-database"}
+		for i, tt := range []struct {
+			point string
+			again []string // what goes on with it
+		}{
+			{"rollback:stopped", []string{"run"}},
+			{"rollback:stopped", rollback},
+			{"rollback:restored", []string{"run"}},
+			{"rollback:restored", rollback},
+			{"rollback:pending", []string{"run"}},
+			{"rollback:recorded", []string{"run"}},
+		} {
+			s.set(values, map[string]any{"jupyterhub.singleuser.storage.capacity": fmt.Sprintf("%dMi", 280+i)})
 			s.commit("Another of it")
-			if r := s.try([]string{kill.Env + "=" + point}, "run", "--key", "ci"); r.code != -1 {
-				t.Fatalf("it was not killed at %s: exit code %d\n%s", point, r.code, r.all())
+			if r := s.try([]string{kill.Env + "=" + tt.point}, "run", "--key", "ci"); r.code != -1 {
+				t.Fatalf("it was not killed at %s: exit code %d\n%s", tt.point, r.code, r.all())
 			}
-			s.gauntlet(0, "rollback", "testing", "--reason", "the run was killed", "--restore-database", "--key", "ci")
+			// A run goes on to what has failed before, which fails again or waits.
+			r := s.try(nil, append(append([]string{}, tt.again...), "--key", "ci")...)
+			if (r.code == 0) != (tt.again[0] == "rollback") {
+				t.Errorf("killed at %s, %s ends with %d:\n%s", tt.point, tt.again[0], r.code, r.all())
+			}
 			older(t)
 		}
 	})
-	t.Run("a good upgrade, and back by hand", func(t *testing.T) {
+	// newer looks that the hub is the newer one and knows who came since.
+	newer := func(t *testing.T) {
+		t.Helper()
+		if v, err := anybody.Version(t.Context()); err != nil || v == olderHub {
+			t.Fatalf("the hub is JupyterHub %q, %v", v, err)
+		}
+		known := hub.New(address, loggedIn(t, t.Context(), address, "barbara"))
+		if u, err := known.User(t.Context(), "barbara"); err != nil || len(u.Servers) != 1 {
+			t.Errorf("the hub knows of who came since: %+v, %v", u, err)
+		}
+	}
+	t.Run("a good upgrade", func(t *testing.T) {
 		s := s.with(t)
 		s.replace(values, ends, "")
 		s.set(values, map[string]any{"jupyterhub.singleuser.storage.capacity": "300Mi"})
 		s.commit("A newer JupyterHub")
 		s.gauntlet(0, "run", "--key", "ci")
-		if v, err := anybody.Version(t.Context()); err != nil || v == olderHub {
-			t.Fatalf("the hub is JupyterHub %q, %v", v, err)
-		}
 		serverOf(t, address, "barbara")
+		newer(t)
+	})
+	t.Run("one after it that fails leaves the database", func(t *testing.T) {
+		s := s.with(t)
+		s.replace(values, "    storage:\n", ends+"    storage:\n")
+		s.commit("Servers end again")
+		r := s.gauntlet(1, "run", "--key", "ci")
+		s.says(r, "rolled back: revision", "its suites passed")
+		if strings.Contains(r.all(), "is put back") {
+			t.Errorf("an upgrade that has migrated nothing puts a database back:\n%s", r.all())
+		}
+		newer(t)
+	})
+	t.Run("and back by hand", func(t *testing.T) {
+		s := s.with(t)
 		before := statusOf(s.team).Hubs["testing"].Revision
-		r := s.gauntlet(1, "rollback", "testing", "--reason", "plots are blank", "--key", "ci")
+		back := []string{"rollback", "testing", "--to", fmt.Sprint(first), "--reason", "plots are blank", "--key", "ci"}
+		r := s.gauntlet(1, back...)
 		s.says(r, "has migrated the hub's database", "running servers barbara/", "--restore-database", "--keep-database")
 		if now := statusOf(s.team).Hubs["testing"].Revision; now != before {
 			t.Errorf("a rollback that asks has made revision %d", now)
 		}
-		r = s.gauntlet(0, "rollback", "testing", "--reason", "plots are blank", "--restore-database", "--key", "ci")
+		r = s.gauntlet(0, append(back, "--restore-database")...)
 		s.says(r, "its database is back too", "the hub no longer knows running servers barbara/")
 		older(t)
 	})
