@@ -54,7 +54,7 @@ func TestMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := statusOf(s.team).Hubs["testing"].Revision
+	var before int // the revision before the good upgrade
 	pod := s.kubectl("bleeding-edge", "-n", s.name, "get", "pod", "jupyter-linus", "-o", "jsonpath={.metadata.uid}")
 	older := func(t *testing.T) {
 		t.Helper()
@@ -137,6 +137,7 @@ func TestMigration(t *testing.T) {
 	}
 	t.Run("a good upgrade", func(t *testing.T) {
 		s := s.with(t)
+		before = statusOf(s.team).Hubs["testing"].Revision
 		s.replace(values, ends, "")
 		s.set(values, map[string]any{"jupyterhub.singleuser.storage.capacity": "300Mi"})
 		s.commit("A newer JupyterHub")
@@ -157,11 +158,11 @@ func TestMigration(t *testing.T) {
 	})
 	t.Run("and back by hand", func(t *testing.T) {
 		s := s.with(t)
-		before := statusOf(s.team).Hubs["testing"].Revision
-		back := []string{"rollback", "testing", "--to", fmt.Sprint(first), "--reason", "plots are blank", "--key", "ci"}
+		last := statusOf(s.team).Hubs["testing"].Revision
+		back := []string{"rollback", "testing", "--to", fmt.Sprint(before), "--reason", "plots are blank", "--key", "ci"}
 		r := s.gauntlet(1, back...)
 		s.says(r, "has migrated the hub's database", "running servers barbara/", "--restore-database", "--keep-database")
-		if now := statusOf(s.team).Hubs["testing"].Revision; now != before {
+		if now := statusOf(s.team).Hubs["testing"].Revision; now != last {
 			t.Errorf("a rollback that asks has made revision %d", now)
 		}
 		r = s.gauntlet(0, append(back, "--restore-database")...)
