@@ -49,7 +49,7 @@ func (in *Inspector) Packages(ctx context.Context, ref string) (packages.List, e
 		return nil, fmt.Errorf("read the layers of %s: %w", ref, err)
 	}
 	read := make([]*layerFiles, len(layers))
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // without a context of its own: others may wait for the same layer
 	for i, l := range layers {
 		g.Go(func() (err error) {
 			if read[i], err = in.layer(ctx, l); err != nil {
@@ -82,7 +82,7 @@ func (in *Inspector) Path(ctx context.Context, ref string) ([]string, error) {
 	return nil, nil
 }
 
-// layer reads a layer, once. One that could not be read may be tried again.
+// layer reads a layer, once.
 func (in *Inspector) layer(ctx context.Context, l v1.Layer) (*layerFiles, error) {
 	h, err := l.Digest()
 	if err != nil {
@@ -94,15 +94,7 @@ func (in *Inspector) layer(ctx context.Context, l v1.Layer) (*layerFiles, error)
 	}
 	read := in.layers[h]
 	if read == nil {
-		read = sync.OnceValues(func() (*layerFiles, error) {
-			f, err := scan(ctx, l)
-			if err != nil {
-				in.mu.Lock()
-				delete(in.layers, h)
-				in.mu.Unlock()
-			}
-			return f, err
-		})
+		read = sync.OnceValues(func() (*layerFiles, error) { return scan(ctx, l) })
 		in.layers[h] = read
 	}
 	in.mu.Unlock()
@@ -177,14 +169,11 @@ func stack(layers []*layerFiles) map[string][]byte {
 
 // hides says whether a path of the layers below is gone under this one.
 func (f *layerFiles) hides(p string) bool {
-	if f.hidden[p] {
+	if f.hidden[p] || f.opaque[""] {
 		return true
 	}
-	for p != "" {
-		if p, _ = path.Split(p); p != "" {
-			p = strings.TrimSuffix(p, "/")
-		}
-		if f.hidden[p] || f.opaque[p] {
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if f.hidden[dir] || f.opaque[dir] {
 			return true
 		}
 	}

@@ -41,7 +41,7 @@ func compareEnvironments(lists [2]packages.List, runs [2]packages.Environment) (
 	pairs := [][2]packages.Environment{runs}
 	for _, n := range lists[0] {
 		i := slices.IndexFunc(lists[1], func(w packages.Environment) bool { return w.Path == n.Path && w.Kind == n.Kind })
-		if n.Kind != packages.Debian && i >= 0 && (n.Path != runs[0].Path || n.Kind != runs[0].Kind) {
+		if n.Kind != packages.Debian && i >= 0 && (n.Path != runs[0].Path || n.Kind != runs[0].Kind) && share(n, lists[1][i]) {
 			pairs = append(pairs, [2]packages.Environment{n, lists[1][i]})
 		}
 	}
@@ -69,6 +69,17 @@ func compareEnvironments(lists [2]packages.List, runs [2]packages.Environment) (
 		return "", check.Warning{Message: strings.Join(oddities, "; ")}
 	}
 	return strings.Join(fine, "; "), nil
+}
+
+// share says whether two environments have a package in common. Without one there is
+// nothing to compare, and no fault where nothing has to run.
+func share(a, b packages.Environment) bool {
+	for name := range a.Packages {
+		if _, ok := b.Packages[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 func compareEnvironment(notebook, worker packages.Environment) (string, error) {

@@ -27,6 +27,7 @@ func TestAlignmentComparesEnvironmentByEnvironment(t *testing.T) {
 		"in other places":    {packages.List{env("/opt/nb", "3.11", "dask", "1")}, packages.List{env("/usr", "", "dask", "2")}, check.Failed, "/opt/nb / /usr: versions differ"},
 		"only the second is": {packages.List{env("/opt/env", "3.11", "dask", "1"), env("/opt/geo", "3.11", "geopandas", "1.1")}, packages.List{env("/opt/env", "3.11", "dask", "1"), env("/opt/geo", "3.11", "geopandas", "1.2")}, check.Failed, "/opt/geo: versions differ (notebook / worker): geopandas 1.1 / 1.2"},
 		"of no consequence":  {packages.List{env("/opt/env", "3.11", "zict", "1")}, packages.List{env("/opt/env", "3.11", "zict", "2")}, check.Warned, "zict 1 / 2"},
+		"second unlike":      {packages.List{env("/opt/env", "3.11", "dask", "1"), env("/usr", "", "apt", "1")}, packages.List{env("/opt/env", "3.11", "dask", "1"), env("/usr", "", "dbus", "1")}, check.Passed, "/opt/env"},
 		"no such second":     {packages.List{env("/opt/env", "3.11", "dask", "1"), env("/opt/geo", "3.11", "geopandas", "1")}, packages.List{env("/opt/env", "3.11", "dask", "1")}, check.Passed, "/opt/env"},
 	}
 	for name, c := range cases {
