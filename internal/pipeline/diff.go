@@ -38,25 +38,23 @@ type ImageDiff struct {
 // reference. Nothing is started: the registry tells.
 func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	d := &Diff{Images: []ImageDiff{}}
-	var sides [2]map[string]string // image to reference
+	var sides [2]side
 	var err error
 	for i, given := range []string{from, to} {
-		called := []*string{&d.From, &d.To}[i]
 		if strings.Contains(given, "/") {
-			sides[i], *called, err = oneImage(ctx, given)
+			sides[i], err = oneImage(ctx, given)
 		} else {
-			sides[i], *called, err = w.imagesOf(ctx, given)
+			sides[i], err = w.imagesOf(ctx, given)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	a, b := sides[0], sides[1]
-	if strings.Contains(from, "/") || strings.Contains(to, "/") {
-		if a, b, err = alike(from, to, a, b); err != nil {
-			return nil, err
-		}
+	if err := alike(&sides[0], &sides[1]); err != nil {
+		return nil, err
 	}
+	d.From, d.To = sides[0].called, sides[1].called
+	a, b := sides[0].refs, sides[1].refs
 	names := maps.Clone(a)
 	maps.Copy(names, b)
 	defer w.waiting("diff", "", "reading what the images hold")()
@@ -95,35 +93,42 @@ func diffImage(ctx context.Context, in *image.Inspector, name, from, to string) 
 	return d, nil
 }
 
+// A side is what one of the two names stands for.
+type side struct {
+	called string
+	refs   map[string]string // image to reference by digest
+	image  string            // the name of its one image, "" for a whole set
+}
+
 // imagesOf are the images of a release, or of that which a hub runs.
-func (w *Workspace) imagesOf(ctx context.Context, given string) (refs map[string]string, called string, err error) {
+func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
 	_, isHub := w.Platform.Hubs[given]
 	s, err := w.look(ctx, "")
 	if err != nil {
-		return nil, "", err
+		return side{}, err
 	}
 	ref := given
 	if isHub {
 		if ref, err = w.runs(ctx, given); err != nil {
-			return nil, "", err
+			return side{}, err
 		}
 	}
 	id, err := s.find(ref)
 	if err != nil {
-		return nil, "", err
+		return side{}, err
 	}
 	c, err := w.open(ctx, id)
 	if err != nil {
-		return nil, "", err
+		return side{}, err
 	}
-	called = id.Short()
+	called := id.Short()
 	if v := s.version(id); v != "" {
 		called = v
 	}
 	if isHub {
 		called = given + " (" + called + ")"
 	}
-	return w.refs(c.Set), called, nil
+	return side{called: called, refs: w.refs(c.Set)}, nil
 }
 
 // runs is the release that a hub runs, as find takes it.
@@ -149,40 +154,43 @@ func (w *Workspace) runs(ctx context.Context, hubName string) (string, error) {
 }
 
 // oneImage is an image by tag or digest.
-func oneImage(ctx context.Context, given string) (refs map[string]string, called string, err error) {
+func oneImage(ctx context.Context, given string) (side, error) {
 	r, err := name.ParseReference(given)
 	if err != nil {
-		return nil, "", inputf("%q is no image: write REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:…, or name a release or a hub", given)
+		return side{}, inputf("%q is no image: write REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:…, or name a release or a hub", given)
 	}
 	ref := given
 	if t, ok := r.(name.Tag); ok {
 		d, err := image.Resolve(ctx, t.Repository.Name(), t.TagStr())
 		if err != nil {
-			return nil, "", err
+			return side{}, err
 		}
 		ref = t.Repository.Name() + "@" + string(d)
 	}
-	return map[string]string{path.Base(r.Context().RepositoryStr()): ref}, given, nil
+	n := path.Base(r.Context().RepositoryStr())
+	return side{called: given, refs: map[string]string{n: ref}, image: n}, nil
 }
 
 // alike lets an image be compared with another of any name, and with the one of its
 // name in a release.
-func alike(from, to string, a, b map[string]string) (_, _ map[string]string, err error) {
-	single := func(m map[string]string) string { return slices.Sorted(maps.Keys(m))[0] }
+func alike(a, b *side) error {
 	switch {
-	case !strings.Contains(from, "/"):
-		n := single(b)
-		if a[n] == "" {
-			return nil, nil, inputf("%s has no image %s: its images are %s", from, n, strings.Join(slices.Sorted(maps.Keys(a)), ", "))
-		}
-		return map[string]string{n: a[n]}, b, nil
-	case !strings.Contains(to, "/"):
-		b, a, err = alike(to, from, b, a)
-		return a, b, err
+	case a.image != "" && b.image != "" && a.image != b.image:
+		both := a.image + " → " + b.image
+		a.refs, b.refs = map[string]string{both: a.refs[a.image]}, map[string]string{both: b.refs[b.image]}
+	case a.image != "":
+		return b.only(a.image)
+	case b.image != "":
+		return a.only(b.image)
 	}
-	if n, m := single(a), single(b); n != m {
-		both := n + " → " + m
-		return map[string]string{both: a[n]}, map[string]string{both: b[m]}, nil
+	return nil
+}
+
+// only leaves one image of a side.
+func (s *side) only(name string) error {
+	if s.refs[name] == "" {
+		return inputf("%s has no image %s: its images are %s", s.called, name, strings.Join(slices.Sorted(maps.Keys(s.refs)), ", "))
 	}
-	return a, b, nil
+	s.refs = map[string]string{name: s.refs[name]}
+	return nil
 }
