@@ -16,6 +16,10 @@ type Check struct {
 	Run func(ctx context.Context) (string, error)
 	// Needs names checks of the suite that must have passed; else this one fails as "not run: X failed".
 	Needs []string
+	// Retries is how often it is run again after it has failed, each time within its
+	// Timeout, unless the failure is Final. What passes then is flaky, and counts as
+	// Warned: it is never passed in silence.
+	Retries int
 }
 
 // A Suite is a named set of checks with one result.

@@ -16,6 +16,14 @@ type Warning struct{ Message string }
 
 func (w Warning) Error() string { return w.Message }
 
+// final is a failure that would come again.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// Final marks a failure that would come again: the check is not retried.
+func Final(err error) error { return final{err} }
+
 // Run runs the suite's checks one after another and its Cleanup last. observe,
 // which may be nil, is told of each outcome as it comes.
 //
@@ -43,14 +51,14 @@ func Run(ctx context.Context, s Suite, observe func(Outcome)) Result {
 			add(Outcome{Name: c.Name, State: Failed, Message: why})
 			continue
 		}
-		add(run(ctx, c))
+		add(try(ctx, c))
 	}
 	if c := s.Cleanup; c != nil {
 		kept := context.WithoutCancel(ctx)
 		if why := unfit(kept, *c, states); why != "" {
 			add(Outcome{Name: c.Name, State: Failed, Message: why})
 		} else {
-			add(run(kept, *c))
+			add(try(kept, *c))
 		}
 	}
 	r.Finished = time.Now()
@@ -82,8 +90,26 @@ func unfit(ctx context.Context, c Check, states map[string]State) string {
 	return ""
 }
 
-// run runs one check within its time.
-func run(ctx context.Context, c Check) Outcome {
+// try runs a check, and again while it fails and may.
+func try(ctx context.Context, c Check) Outcome {
+	first, again := run(ctx, c)
+	o := first
+	for range c.Retries {
+		if o.State != Failed || !again || ctx.Err() != nil {
+			break
+		}
+		took := o.Took
+		o, again = run(ctx, c)
+		o.Took += took
+	}
+	if first.State == Failed && o.State != Failed {
+		o.State, o.Message = Warned, fmt.Sprintf("flaky: it failed first (%s), then: %s", first.Message, o.Message)
+	}
+	return o
+}
+
+// run runs one check within its time, and says whether it makes sense to do so again.
+func run(ctx context.Context, c Check) (Outcome, bool) {
 	type answer struct {
 		message string
 		err     error
@@ -128,7 +154,8 @@ func run(ctx context.Context, c Check) Outcome {
 	default:
 		o.Message = a.message
 	}
-	return o
+	var f final
+	return o, !errors.As(a.err, &f)
 }
 
 // worse is the worse of two states.

@@ -177,3 +177,45 @@ func TestEvidenceHoldsEveryOutcomeOnce(t *testing.T) {
 		t.Errorf("message %q", m)
 	}
 }
+
+func TestAFlakyCheckIsNeverPassedInSilence(t *testing.T) {
+	after := func(failures int, end error) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) {
+			if failures--; failures >= 0 {
+				return "", end
+			}
+			return "fine", nil
+		}
+	}
+	chance := errors.New("chance")
+	for name, c := range map[string]struct {
+		retries int
+		run     func(context.Context) (string, error)
+		state   State
+		words   string
+	}{
+		"passes at once":         {1, after(0, chance), Passed, "fine"},
+		"passes the second time": {1, after(1, chance), Warned, "flaky: it failed first (chance), then: fine"},
+		"fails twice":            {1, after(2, chance), Failed, "chance"},
+		"passes the third time":  {2, after(2, chance), Warned, "flaky"},
+		"is not to be run again": {0, after(1, chance), Failed, "chance"},
+		"fails for good":         {3, after(1, Final(chance)), Failed, "chance"},
+		"warns the second time": {1, func() func(context.Context) (string, error) {
+			tried := false
+			return func(context.Context) (string, error) {
+				if !tried {
+					tried = true
+					return "", chance
+				}
+				return "", Warning{Message: "only one worker"}
+			}
+		}(), Warned, "flaky: it failed first (chance), then: only one worker"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Run(t.Context(), Suite{Name: "s", Checks: []Check{{Name: "c", Timeout: time.Second, Retries: c.retries, Run: c.run}}}, nil)
+			if o := r.Outcomes[0]; len(r.Outcomes) != 1 || o.State != c.state || !strings.Contains(o.Message, c.words) {
+				t.Errorf("%+v", r.Outcomes)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -132,16 +133,40 @@ func (d *document) checkImages(p *Platform) {
 		}
 	}
 	for i, pair := range im.Pairs {
-		f := item("images.pairs", i)
-		if d.need(child(f, "notebook"), pair.Notebook, "notebook") {
-			d.knownImage(p, child(f, "notebook"), pair.Notebook)
-		}
-		if d.need(child(f, "worker"), pair.Worker, "worker") {
-			d.knownImage(p, child(f, "worker"), pair.Worker)
-		}
-		if d.need(child(f, "template"), pair.Template, "/pre-home/worker-template.yml") && !path.IsAbs(pair.Template) {
-			d.bad(child(f, "template"), fmt.Sprintf("%q is no absolute path", pair.Template), "write the path in the notebook image, with a leading /")
-		}
+		d.checkPair(p, item("images.pairs", i), pair)
+	}
+	d.checkAlignment(im.Alignment)
+}
+
+// variable is a name of an environment variable (POSIX).
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (d *document) checkPair(p *Platform, f string, pair Pair) {
+	if d.need(child(f, "notebook"), pair.Notebook, "notebook") {
+		d.knownImage(p, child(f, "notebook"), pair.Notebook)
+	}
+	if d.need(child(f, "worker"), pair.Worker, "worker") {
+		d.knownImage(p, child(f, "worker"), pair.Worker)
+	}
+	d.knownImage(p, child(f, "scheduler"), pair.Scheduler)
+	if pair.Template != "" && !path.IsAbs(pair.Template) {
+		d.bad(child(f, "template"), fmt.Sprintf("%q is no absolute path", pair.Template), "write the path in the notebook image, with a leading /")
+	}
+	if pair.Environment != "" && !variable.MatchString(pair.Environment) {
+		d.bad(child(f, "environment"), fmt.Sprintf("%q is no name of an environment variable", pair.Environment), "write one as DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE")
+	}
+	_, given := p.Chart.Images[pair.Worker]
+	one := pair.Notebook == pair.Worker
+	switch {
+	case one && pair.Template != "":
+		d.bad(child(f, "template"), "an image cannot hold its own digest", "leave it out: notebook and worker are one image")
+	case one && pair.Environment != "":
+		d.bad(child(f, "environment"), "an image cannot hold its own digest", "leave it out: notebook and worker are one image")
+	case pair.Template != "" && pair.Environment != "":
+		d.bad(child(f, "environment"), "the notebook finds its worker in two ways", "keep template or environment")
+	case pair.Template == "" && pair.Environment == "" && !given && !one && pair.Notebook != "" && pair.Worker != "":
+		d.bad(f, "nothing says how the notebook finds this worker",
+			"add template: /PATH/IN/THE/NOTEBOOK.yml, environment: DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE, or give the worker to the chart in chart.images")
 	}
 }
 

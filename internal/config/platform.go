@@ -45,6 +45,8 @@ type Images struct {
 	Secrets []BuildSecret     `yaml:"secrets"` // files the builds may mount, never kept in an image
 	Build   map[string]Build  `yaml:"build"`
 	Pairs   []Pair            `yaml:"pairs"`
+
+	Alignment Alignment `yaml:"alignment"` // which packages of a pair must agree
 }
 
 // A BuildSecret is a file that Dockerfiles mount by id (RUN --mount=type=secret,id=…).
@@ -61,12 +63,19 @@ type Build struct {
 	Imports    []string `yaml:"imports"` // Python modules the image promises
 }
 
-// A Pair says how a notebook finds its worker: a pod template in the notebook
-// image whose containers' image gauntlet sets to the worker's digest.
+// A Pair is a notebook and the worker that tasks of it run on. How the notebook finds
+// it is one of these: a pod template in the notebook image, an environment variable of
+// it (both are set to the worker's digest when they are built), the chart's values
+// (chart.images has the worker, as with an option of dask-gateway), or that both are
+// one image.
 type Pair struct {
-	Notebook string `yaml:"notebook"`
-	Worker   string `yaml:"worker"`
-	Template string `yaml:"template"` // path in the notebook image
+	Notebook    string `yaml:"notebook"`
+	Worker      string `yaml:"worker"`
+	Template    string `yaml:"template"`    // path in the notebook image
+	Environment string `yaml:"environment"` // as DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE
+	// Scheduler is the image of the set that the scheduler runs in, in a pod of its
+	// own; "": it runs beside the client, in the notebook's pod.
+	Scheduler string `yaml:"scheduler"`
 }
 
 // Chart is the Helm chart of the hubs, by path or by repository, name and version.

@@ -54,10 +54,10 @@ func Build(ctx context.Context, o Options) (release.ImageSet, error) {
 	}
 	set := maps.Clone(built)
 	for _, p := range o.Images.Pairs {
-		if p.Template == "" {
+		if p.Template == "" && p.Environment == "" {
 			continue
 		}
-		d, err := SetWorker(ctx, Ref(o.Registry, p.Notebook, set[p.Notebook]), p.Template, Ref(o.Registry, p.Worker, built[p.Worker]))
+		d, err := nameWorker(ctx, Ref(o.Registry, p.Notebook, set[p.Notebook]), p, Ref(o.Registry, p.Worker, built[p.Worker]))
 		if err != nil {
 			return release.ImageSet{}, fmt.Errorf("write the digest of %s into %s: %w", p.Worker, p.Notebook, err)
 		}
@@ -138,8 +138,8 @@ func (o *Options) check() error {
 				return fmt.Errorf("images.pairs in gauntlet.yaml names %q, which is no image of images.build", name)
 			}
 		}
-		if p.Template != "" && p.Notebook == p.Worker {
-			return fmt.Errorf("images.pairs in gauntlet.yaml: %s cannot hold its own digest: leave out template when notebook and worker are one image", p.Notebook)
+		if (p.Template != "" || p.Environment != "") && p.Notebook == p.Worker {
+			return fmt.Errorf("images.pairs in gauntlet.yaml: %s cannot hold its own digest: leave out template and environment when notebook and worker are one image", p.Notebook)
 		}
 	}
 	return nil

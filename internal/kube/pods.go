@@ -99,6 +99,14 @@ func (c *Client) WaitReadyTelling(ctx context.Context, namespace, name string, t
 	})
 }
 
+// WaitAddress waits until a pod has an address in the cluster's network, which it has
+// before its containers run; it ends as WaitReady.
+func (c *Client) WaitAddress(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	return c.waitPod(ctx, namespace, name, "given an address", nil, func(pod *corev1.Pod) (bool, error) {
+		return pod.Status.PodIP != "", nil
+	})
+}
+
 // WaitFinished waits until a pod has ended: nil when all its containers ended
 // with code zero, else a *PodError as for WaitReady.
 func (c *Client) WaitFinished(ctx context.Context, namespace, name string) (*corev1.Pod, error) {

@@ -63,29 +63,64 @@ type session struct {
 // program: a script of some length does not fit into the request of an exec.
 const bootstrap = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())), 'pairing', 'exec'))"
 
-// startSession starts the client script. It lives until end is called, not only
-// as long as the check that starts it.
-func (m *match) startSession(ctx context.Context) (*session, error) {
-	script, err := scripts.ReadFile("scripts/client.py")
+// settings are what the client script is told once. They go over its standard input,
+// since others can read a process's arguments.
+type settings struct {
+	Address  string  `json:"address"`  // of the scheduler
+	Expected int     `json:"expected"` // workers
+	TLS      keyPair `json:"tls"`
+}
+
+// clientScript is the program of the client: the files of its folder, in order.
+func clientScript() ([]byte, error) {
+	const folder = "scripts/client"
+	files, err := scripts.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(ctx, script, func(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	var script bytes.Buffer
+	for _, f := range files {
+		text, err := scripts.ReadFile(folder + "/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		script.Write(text)
+		script.WriteString("\n\n")
+	}
+	return script.Bytes(), nil
+}
+
+// startSession starts the client script. It lives until end is called, not only
+// as long as the check that starts it.
+func (m *match) startSession(ctx context.Context) (*session, error) {
+	script, err := clientScript()
+	if err != nil {
+		return nil, err
+	}
+	pair, err := newKeyPair(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	told, err := json.Marshal(settings{Address: m.address, Expected: workersExpected, TLS: pair})
+	if err != nil {
+		return nil, err
+	}
+	return newSession(ctx, script, told, func(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		return m.Client.Exec(ctx, kube.Exec{
 			Namespace: m.bench.Namespace, Pod: m.notebook,
-			Command: []string{"python3", "-u", "-c", bootstrap, m.address, fmt.Sprint(workersExpected)},
+			Command: []string{"python3", "-u", "-c", bootstrap},
 			Stdin:   stdin, Stdout: stdout,
 		})
 	}), nil
 }
 
-func newSession(ctx context.Context, script []byte, exec func(context.Context, io.Reader, io.Writer) error) *session {
+func newSession(ctx context.Context, script, settings []byte, exec func(context.Context, io.Reader, io.Writer) error) *session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	s := &session{stdin: inW, lines: make(chan answer), done: make(chan struct{}), cancel: cancel}
 	ran := make(chan error, 1)
-	program := fmt.Appendf(nil, "%d\n%s", len(script), script)
+	program := fmt.Appendf(nil, "%d\n%s%s\n", len(script), script, settings)
 	go func() {
 		err := exec(ctx, io.MultiReader(bytes.NewReader(program), inR), outW)
 		if err == nil {
