@@ -26,6 +26,9 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		Prepare    []string
 		From       string
 	}
+	type pair struct {
+		Notebook, Worker, Template, Environment string
+	}
 	s := struct {
 		Rules    string // changes when the same settings come to be built another way
 		Tree     string
@@ -34,8 +37,11 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		Args     map[string]string
 		Secrets  []string
 		Build    map[string]build
-		Pairs    []config.Pair
-	}{Rules: "1", Tree: tree, Registry: registry, Base: images.Base, Args: images.Args, Build: map[string]build{}, Pairs: images.Pairs}
+		Pairs    []pair
+	}{Rules: "2", Tree: tree, Registry: registry, Base: images.Base, Args: images.Args, Build: map[string]build{}}
+	for _, p := range images.Pairs {
+		s.Pairs = append(s.Pairs, pair{p.Notebook, p.Worker, p.Template, p.Environment})
+	}
 	for _, x := range images.Secrets {
 		s.Secrets = append(s.Secrets, x.ID)
 	}
