@@ -172,17 +172,19 @@ def death(clock):
     before, victim = workers(), one_worker()
     pid = send(os.getpid, workers=[victim]).result(timeout=clock.left)
 
-    def work(pid):
-        import os, signal
+    def work(pid, _):
+        import os, signal, time
 
+        time.sleep(0.1)  # no worker takes them all
         if os.getpid() == pid:
             os.kill(pid, signal.SIGKILL)
         return 42
 
-    # Not pinned: without a nanny the other worker has to take over.
-    same("the task whose worker died", send(work, pid, workers=[victim], allow_other_workers=True).result(timeout=clock.left), 42)
-    await_workers(clock, len(before), "a worker that was killed did not come back")
-    return "a worker killed in mid-task: the task ran again and the worker came back"
+    tasks = client.map(work, [pid] * 2 * len(before), range(2 * len(before)), pure=False)
+    for task in tasks:
+        same("a task whose worker died", task.result(timeout=clock.left), 42)
+    await_new(clock, len(before), pid, "a worker that was killed did not come back")
+    return f"a worker killed in mid-task: all {len(tasks)} tasks were done and the worker came back"
 
 
 @check("memory-limit")
@@ -191,9 +193,10 @@ def memory_limit(clock):
     limit = memory_of(worker)
     pid = send(os.getpid, workers=[worker]).result(timeout=clock.left)
 
-    def hoard(pid, limit):
+    def hoard(pid, limit, _):
         import os, time
 
+        time.sleep(0.1)
         if os.getpid() != pid:
             return "stopped"
         kept = []
@@ -202,10 +205,21 @@ def memory_limit(clock):
         time.sleep(10)
         return f"{len(kept) * 16} MB were taken and nobody minded"
 
-    got = send(hoard, pid, limit, workers=[worker], allow_other_workers=True).result(timeout=clock.left)
-    same(f"a task that takes more than its worker's {limit >> 20} MB", got, "stopped")
-    await_workers(clock, len(before), "a worker that took too much memory did not come back")
+    tasks = client.map(hoard, [pid] * 2 * len(before), [limit] * 2 * len(before), range(2 * len(before)), pure=False)
+    for task in tasks:
+        same(f"a task that takes more than its worker's {limit >> 20} MB", task.result(timeout=clock.left), "stopped")
+    await_new(clock, len(before), pid, "a worker that took too much memory did not come back")
     return f"a task that takes more than {limit >> 20} MB is stopped, its worker comes back"
+
+
+def await_new(clock, count, pid, why):
+    """Waits until all workers are there and none is the process pid."""
+    await_workers(clock, count, why)
+    while pid in processes(clock).values():
+        if clock.over:
+            raise Problem(f"process {pid} of a worker should have been stopped and still runs")
+        time.sleep(0.05)
+    await_workers(clock, count, why)
 
 
 @check("restart")
