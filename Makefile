@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GAUNTLET := bin/gauntlet
-TOOLS    := bin/helm3 bin/sops bin/age-keygen
+TOOLS    := bin/helm3 bin/sops bin/age-keygen bin/gotestsum
 LAB := bin/lab
 
 .PHONY: help build demo drills test test-unit test-e2e test-lab test-long test-z2jh vet lab-up lab-down lab-status bench clean FORCE
@@ -48,12 +48,14 @@ test-unit: vet ## unit tests and command line scripts
 bin/helm3: TOOL := helm.sh/helm/v3/cmd/helm
 bin/sops: TOOL := github.com/getsops/sops/v3/cmd/sops
 bin/age-keygen: TOOL := filippo.io/age/cmd/age-keygen
+# go test -v, with what failed once more at the end: a run prints thousands of lines.
+bin/gotestsum: TOOL := gotest.tools/gotestsum
 $(TOOLS):
 	@echo "==> compiling $(@F) for the tests (a minute or two, once)"
 	@go build -C e2e/tools -o $(CURDIR)/$@ $(TOOL)
 
 test-e2e: $(LAB) $(GAUNTLET) $(TOOLS) ## end-to-end on the lab
-	go test -count=1 -timeout 60m -parallel 5 -v ./e2e/...
+	bin/gotestsum --format standard-verbose -- -count=1 -timeout 60m -parallel 5 ./e2e/...
 
 drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table goes to bin/drills.md and .json
 	@$(LAB) up
