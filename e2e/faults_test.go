@@ -36,7 +36,7 @@ func (c *team) replace(file, old, with string) {
 }
 
 // promises are the modules that the worker of a small platform promises.
-const promises = "imports: [dask, distributed, pandas, numpy, xarray, geopandas, shapely]"
+const promises = "imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]"
 
 func imageFaults(t *testing.T) {
 	for _, f := range []struct {
@@ -44,9 +44,9 @@ func imageFaults(t *testing.T) {
 		shown                []string
 	}{
 		{"a notebook that no hub can use stops at the image test", "notebook-not-singleuser", "singleuser", []string{"image FAILED"}},
-		{"a worker without geopandas stops at pairing", "worker-without-geopandas", "geopandas", []string{"image PASSED", "pairing FAILED"}},
-		{"no worker joins stops at pairing", "zero-workers", "worker", []string{"image PASSED", "pairing FAILED"}},
-		{"a worker of another Python stops at pairing", "worker-other-python", "3.13", []string{"image PASSED", "pairing FAILED"}},
+		{"a worker without geopandas stops at pairing", "worker-without-geopandas", "geopandas is missing on the worker", []string{"image PASSED", "pairing FAILED"}},
+		{"no worker joins stops at pairing", "zero-workers", "require-encryption everywhere or nowhere", []string{"image PASSED", "pairing FAILED"}},
+		{"a worker of another Python stops at pairing", "worker-other-python", "Python 3.11, the worker Python 3.13", []string{"image PASSED", "pairing FAILED"}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			s := newSmall(t, f.overlay, 30110, f.overlay)

@@ -38,10 +38,10 @@ images:
   build:
     notebook:
       dockerfile: notebook/Dockerfile
-      imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, numpy, xarray, geopandas, shapely]
+      imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
     worker:
       dockerfile: worker/Dockerfile
-      imports: [dask, distributed, pandas, numpy, xarray, geopandas, shapely]
+      imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
   pairs: [{notebook: notebook, worker: worker, template: /pre-home/worker-template.yml}]
 chart:
   path: chart

@@ -18,7 +18,7 @@ const (
 // that fits counts, so what is special stands before what is general.
 var knownFailures = []known{
 	// Protocols of distributed: the nanny's start, a graph's arrival, a worker's words.
-	{regexp.MustCompile(`nanny-plugins|add_nanny\(\)|Nanny failed to start|update_graph\(\) got an unexpected|graph_header|add_worker\(\)|unexpected keyword argument '?types'?|_register\w*\(\) got an unexpected`), otherDask},
+	{regexp.MustCompile(`nanny-plugins|add_nanny\(\)|update_graph\(\) got an unexpected|graph_header|add_worker\(\)|unexpected keyword argument '?types'?|_register\w*\(\) got an unexpected`), otherDask},
 	{regexp.MustCompile(`versions differ: python`), otherPython},
 	{regexp.MustCompile(`versions differ: .*\b(dask|distributed) `), otherDask},
 
@@ -42,12 +42,14 @@ var knownFailures = []known{
 	{regexp.MustCompile(`PermissionError.*['"](/[^'"]+)`), "the worker's user may not write $1: mend its rights in the image"},
 	{regexp.MustCompile(`Name or service not known|Temporary failure in name resolution`), "a name could not be resolved in the workbench's cluster: look at its DNS"},
 	{regexp.MustCompile(`No route to host|Network is unreachable|Waiting to connect to`), "the worker cannot reach the scheduler's port: look for a NetworkPolicy or a firewall between the workbench's pods"},
+	{regexp.MustCompile(`encryption required by Dask configuration`), "one side's Dask configuration demands TLS and the other speaks plain TCP: set distributed.comm.require-encryption everywhere or nowhere"},
 	{regexp.MustCompile(`(?i)certificate verify failed|wrong version number|TLS`), "worker and scheduler do not agree on TLS: compare the versions of OpenSSL and distributed in both images"},
 
 	// A worker that dies without a word.
 	{regexp.MustCompile(`code 139|SIGSEGV|Segmentation fault|signal 11`), "a process crashed in compiled code, as it does on objects of another Python or of another version of a compiled library: compare both images with gauntlet diff"},
 	{regexp.MustCompile(`Illegal instruction|signal 4\b|code 132`), "a library in the image was compiled for another kind of processor than the node's"},
 	{regexp.MustCompile(`KilledWorker`), "the task kills each worker that takes it: it needs more memory than a worker has, or crashes on what the other image sent"},
+	{regexp.MustCompile(`Nanny failed to start`), "the worker's nanny runs, but not the worker's own process: its image or its Dask configuration keeps it from starting"},
 }
 
 // diagnosis is what is known of a failure, in words that name the mend; "" when
