@@ -128,6 +128,9 @@ func (d *document) checkImages(p *Platform) {
 		d.need(child(field, "dockerfile"), b.Dockerfile, name+"/Dockerfile")
 		d.names(child(field, "prepare"), "file", b.Prepare)
 		d.knownImage(p, child(field, "from"), b.From)
+		for _, k := range slices.Sorted(maps.Keys(b.Args)) {
+			d.reference(child(child(field, "args"), k), b.Args[k])
+		}
 		if round := circle(im.Build, name); round != "" {
 			d.bad(child(field, "from"), "images are built on each other in a circle: "+round, "let one of them build on something else")
 		}

@@ -57,10 +57,11 @@ type BuildSecret struct {
 
 // A Build is one image.
 type Build struct {
-	Dockerfile string   `yaml:"dockerfile"`
-	Prepare    []string `yaml:"prepare"` // files of the source folder copied beside the Dockerfile
-	From       string   `yaml:"from"`    // another image of this set that this one is built on
-	Imports    []string `yaml:"imports"` // Python modules the image promises
+	Dockerfile string            `yaml:"dockerfile"`
+	Prepare    []string          `yaml:"prepare"` // files of the source folder copied beside the Dockerfile
+	From       string            `yaml:"from"`    // another image of this set: it takes the place of what the last stage is FROM
+	Args       map[string]string `yaml:"args"`    // build arguments of this image, over those of all
+	Imports    []string          `yaml:"imports"` // Python modules the image promises
 }
 
 // A Pair is a notebook and the worker that tasks of it run on. How the notebook finds

@@ -35,9 +35,9 @@ type Options struct {
 //
 // The build context of an image is the source folder. With `prepare` it is the
 // folder of its Dockerfile, with the named files of the source folder beside the
-// Dockerfile. An image with `from` finds that image, as it was just built, under
-// its plain name (FROM worker). `images.base`, when set, is the build argument
-// BASE unless `args` has one.
+// Dockerfile. An image with `from` is built on that image as it was just built,
+// whatever the FROM that its last stage rests on names. `images.base`, when set, is the
+// build argument BASE unless `args` has one; an image's own args win over those of all.
 func Build(ctx context.Context, o Options) (release.ImageSet, error) {
 	if err := o.check(); err != nil {
 		return release.ImageSet{}, err

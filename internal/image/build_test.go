@@ -40,15 +40,16 @@ func TestSourceDigestChangesWithWhatIsBuiltOnly(t *testing.T) {
 		return func(i *config.Images) { b := i.Build[name]; f(&b); i.Build[name] = b }
 	}
 	others := map[string]string{
-		"tree":       string(SourceDigest("tree2", "r/p", set())),
-		"registry":   string(SourceDigest("tree", "r/q", set())),
-		"argument":   change(func(i *config.Images) { i.Args["A"] = "2" }),
-		"base":       change(func(i *config.Images) { i.Base = "debian" }),
-		"secret":     change(func(i *config.Images) { i.Secrets = []config.BuildSecret{{ID: "ca", File: "x"}} }),
-		"dockerfile": change(edit("worker", func(b *config.Build) { b.Dockerfile = "other" })),
-		"prepare":    change(edit("worker", func(b *config.Build) { b.Prepare = []string{"x"} })),
-		"from":       change(edit("notebook", func(b *config.Build) { b.From = "worker" })),
-		"pair":       change(func(i *config.Images) { i.Pairs = nil }),
+		"tree":         string(SourceDigest("tree2", "r/p", set())),
+		"registry":     string(SourceDigest("tree", "r/q", set())),
+		"argument":     change(func(i *config.Images) { i.Args["A"] = "2" }),
+		"base":         change(func(i *config.Images) { i.Base = "debian" }),
+		"secret":       change(func(i *config.Images) { i.Secrets = []config.BuildSecret{{ID: "ca", File: "x"}} }),
+		"dockerfile":   change(edit("worker", func(b *config.Build) { b.Dockerfile = "other" })),
+		"prepare":      change(edit("worker", func(b *config.Build) { b.Prepare = []string{"x"} })),
+		"own argument": change(edit("worker", func(b *config.Build) { b.Args = map[string]string{"A": "3"} })),
+		"from":         change(edit("notebook", func(b *config.Build) { b.From = "worker" })),
+		"pair":         change(func(i *config.Images) { i.Pairs = nil }),
 	}
 	seen := map[string]string{string(base): "nothing"}
 	for what, d := range others {

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -90,15 +91,22 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	if err != nil {
 		return "", fmt.Errorf("image %s: read the files of images.secrets: %w", name, err)
 	}
+	args := b.arguments(spec)
 	attrs := map[string]string{"filename": dockerfile}
-	if b.Images.Base != "" {
-		attrs["build-arg:BASE"] = b.Images.Base
-	}
-	for k, v := range b.Images.Args {
-		attrs["build-arg:"+k] = v
-	}
 	if base != "" {
-		attrs["context:"+spec.From] = "docker-image://" + base
+		text, err := os.ReadFile(filepath.Join(dir, dockerfile))
+		if err != nil {
+			return "", fmt.Errorf("image %s: %w", name, err)
+		}
+		on, err := basedOn(text, args)
+		if err != nil {
+			return "", fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but its Dockerfile cannot be built on it: %s: %w", name, spec.From, spec.Dockerfile, err)
+		}
+		attrs["context:"+on.context] = "docker-image://" + base
+		maps.Copy(args, on.args)
+	}
+	for k, v := range args {
+		attrs["build-arg:"+k] = v
 	}
 
 	p := newProgress(name, b.tell)
@@ -139,12 +147,22 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	}
 	if base != "" {
 		if err := builtOn(ctx, Ref(b.Registry, name, d), base); err != nil {
-			return "", fmt.Errorf("image %s: %s has `from: %s` in gauntlet.yaml, but its Dockerfile does not build on it (begin its last stage with FROM %s): %w",
-				name, name, spec.From, spec.From, err)
+			return "", fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but %s does not build on it: %w", name, spec.From, spec.Dockerfile, err)
 		}
 	}
 	b.tell(name, fmt.Sprintf("built and pushed %s in %s", d.Short(), time.Since(p.start).Round(100*time.Millisecond)))
 	return d, nil
+}
+
+// arguments are the build arguments of one image: its own over those of all.
+func (b *builder) arguments(spec config.Build) map[string]string {
+	args := map[string]string{}
+	if b.Images.Base != "" {
+		args["BASE"] = b.Images.Base
+	}
+	maps.Copy(args, b.Images.Args)
+	maps.Copy(args, spec.Args)
+	return args
 }
 
 func (b *builder) tell(image, text string) {

@@ -25,6 +25,7 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		Dockerfile string
 		Prepare    []string
 		From       string
+		Args       map[string]string
 	}
 	type pair struct {
 		Notebook, Worker, Template, Environment string
@@ -46,7 +47,7 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		s.Secrets = append(s.Secrets, x.ID)
 	}
 	for name, b := range images.Build {
-		s.Build[name] = build{b.Dockerfile, b.Prepare, b.From}
+		s.Build[name] = build{b.Dockerfile, b.Prepare, b.From, b.Args}
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
