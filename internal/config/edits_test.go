@@ -54,6 +54,8 @@ var platformEdits = []edit{
 	{"chart of a short digest", "  path: chart\n", "  repo: oci://charts.example.org/hubs\n  name: hub\n  version: 1.2.3\n  digest: sha256:12\n"},
 	{"chart of a range", "  path: chart\n", "  repo: https://charts.example.org\n  name: hub\n  version: ^1.2\n"},
 	{"pair of unknown images", "{notebook: notebook, worker: worker, template: /pre-home", "{notebook: notebok, worker: gpu, template: pre-home"},
+	{"tests", "template: /pre-home/worker.yml}", "template: /pre-home/worker.yml, tests: [tests/test_maps.py, tests/maps.ipynb]}"},
+	{"tests elsewhere", "{dockerfile: worker/Dockerfile, imports: [dask]}", "{dockerfile: worker/Dockerfile, imports: [dask], tests: [../test_a.py, a/test_b.py, b/test_b.py]}"},
 	{"pair in two ways", "template: /pre-home/worker.yml}", "template: /pre-home/worker.yml, environment: WORKER_IMAGE}"},
 	{"pair in no way", ", template: /pre-home/worker.yml}", "}"},
 	{"pair of a gateway", "template: /pre-home/worker.yml}", "environment: DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE, scheduler: worker}"},

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,6 +132,7 @@ func (d *document) checkImages(p *Platform) {
 		for _, k := range slices.Sorted(maps.Keys(b.Args)) {
 			d.reference(child(child(field, "args"), k), b.Args[k])
 		}
+		d.tests(child(field, "tests"), b.Tests)
 		if round := circle(im.Build, name); round != "" {
 			d.bad(child(field, "from"), "images are built on each other in a circle: "+round, "let one of them build on something else")
 		}
@@ -158,6 +160,7 @@ func (d *document) checkPair(p *Platform, f string, pair Pair) {
 	if pair.Environment != "" && !variable.MatchString(pair.Environment) {
 		d.bad(child(f, "environment"), fmt.Sprintf("%q is no name of an environment variable", pair.Environment), "write one as DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE")
 	}
+	d.tests(child(f, "tests"), pair.Tests)
 	_, given := p.Chart.Images[pair.Worker]
 	one := pair.Notebook == pair.Worker
 	switch {
@@ -170,6 +173,22 @@ func (d *document) checkPair(p *Platform, f string, pair Pair) {
 	case pair.Template == "" && pair.Environment == "" && !given && !one && pair.Notebook != "" && pair.Worker != "":
 		d.bad(f, "nothing says how the notebook finds this worker",
 			"add template: /PATH/IN/THE/NOTEBOOK.yml, environment: DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE, or give the worker to the chart in chart.images")
+	}
+}
+
+// tests checks files that are given as tests: they lie in one folder while they run.
+func (d *document) tests(field string, files []string) {
+	d.names(field, "file", files)
+	for i, f := range files {
+		at := item(field, i)
+		if !filepath.IsLocal(filepath.FromSlash(f)) {
+			d.bad(at, fmt.Sprintf("%q is not below the folder of this file", f), "keep tests beside gauntlet.yaml, as tests/test_maps.py")
+			continue
+		}
+		first := slices.IndexFunc(files, func(o string) bool { return path.Base(o) == path.Base(f) })
+		if first < i && files[first] != f {
+			d.bad(at, fmt.Sprintf("%s and %s have one name", files[first], f), "they lie in one folder while they run: rename one")
+		}
 	}
 }
 

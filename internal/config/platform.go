@@ -62,6 +62,7 @@ type Build struct {
 	From       string            `yaml:"from"`    // another image of this set: it takes the place of what the last stage is FROM
 	Args       map[string]string `yaml:"args"`    // build arguments of this image, over those of all
 	Imports    []string          `yaml:"imports"` // Python modules the image promises
+	Tests      []string          `yaml:"tests"`   // files beside gauntlet.yaml that the image test runs in it
 }
 
 // A Pair is a notebook and the worker that tasks of it run on. How the notebook finds
@@ -76,7 +77,8 @@ type Pair struct {
 	Environment string `yaml:"environment"` // as DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE
 	// Scheduler is the image of the set that the scheduler runs in, in a pod of its
 	// own; "": it runs beside the client, in the notebook's pod.
-	Scheduler string `yaml:"scheduler"`
+	Scheduler string   `yaml:"scheduler"`
+	Tests     []string `yaml:"tests"` // files beside gauntlet.yaml that run in the notebook, beside workers
 }
 
 // Chart is the Helm chart of the hubs, by path or by repository, name and version.

@@ -16,6 +16,7 @@ import (
 	"gauntlet/internal/check"
 	"gauntlet/internal/config"
 	"gauntlet/internal/kube"
+	"gauntlet/internal/usertest"
 )
 
 //go:embed scripts/*.py
@@ -26,7 +27,8 @@ type SuiteOptions struct {
 	Client    *kube.Client // of the workbench's cluster
 	Workbench config.Workbench
 	Images    config.Images
-	Refs      map[string]string // image of the set to its reference by digest
+	Refs      map[string]string       // image of the set to its reference by digest
+	Tests     map[string]usertest.Set // image to the files of its tests
 }
 
 // Suite is the image test, named "image": every image starts in a pod of the
@@ -65,6 +67,15 @@ func Suite(o SuiteOptions) check.Suite {
 		if mods := o.Images.Build[name].Imports; len(mods) > 0 {
 			script("imports what it promises", "imports.py", 3*time.Minute, mods...)
 		}
+		tests := o.Tests[name]
+		for _, f := range tests.Runs() {
+			s.Checks = append(s.Checks, check.Check{
+				Name: name + " passes " + f.Name, Timeout: usertest.Timeout, Needs: []string{starts}, Retries: 1,
+				Run: func(ctx context.Context) (string, error) {
+					return tests.Run(ctx, usertest.Pod{Client: o.Client, Namespace: t.bench.Namespace, Name: t.pods[name]}, f)
+				},
+			})
+		}
 	}
 	for _, p := range o.Images.Pairs {
 		if p.Template != "" || p.Environment != "" {
@@ -86,15 +97,17 @@ func roles(pairs []config.Pair, name string) (notebook, worker bool) {
 
 // suiteDigest covers the scripts and what the configuration makes of them.
 func suiteDigest(o SuiteOptions) string {
-	imports := map[string][]string{}
+	imports, tests := map[string][]string{}, map[string][]string{}
 	for name, b := range o.Images.Build {
 		imports[name] = b.Imports
+		tests[name] = o.Tests[name].Digests()
 	}
 	return Digest(scripts, struct {
 		Rules   string // changes when the checks around the scripts do
 		Imports map[string][]string
+		Tests   map[string][]string
 		Pairs   []config.Pair
-	}{"1", imports, o.Images.Pairs})
+	}{"2", imports, tests, o.Images.Pairs})
 }
 
 // Digest is a suite's digest, sha256 in hex: over its embedded files and its

@@ -26,6 +26,20 @@ type Exec struct {
 	Stderr    io.Writer // nil: its last lines are kept for the error
 }
 
+// bootstrap reads a program from standard input and leaves the rest of it to the
+// program.
+const bootstrap = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())), 'gauntlet', 'exec'))"
+
+// Python is e with a Python program in place of its command, run by the python3 of the
+// container's PATH, with input as its standard input. The program goes before it over
+// the same stream: one of some length does not fit into the request of an exec, and
+// others can read a process's arguments.
+func (e Exec) Python(program []byte, input io.Reader) Exec {
+	e.Command = []string{"python3", "-u", "-c", bootstrap}
+	e.Stdin = io.MultiReader(strings.NewReader(fmt.Sprintf("%d\n%s", len(program), program)), input)
+	return e
+}
+
 // An ExitError is a command that ran and ended with another code than zero.
 type ExitError struct {
 	Pod     string

@@ -15,6 +15,7 @@ import (
 	"gauntlet/internal/config"
 	"gauntlet/internal/image"
 	"gauntlet/internal/kube"
+	"gauntlet/internal/usertest"
 )
 
 //go:embed scripts
@@ -29,6 +30,7 @@ type Options struct {
 	Workbench config.Workbench
 	Images    config.Images
 	Refs      map[string]string // image of the set to its reference by digest
+	Tests     []usertest.Set    // of each pair, the files of its tests
 }
 
 // Suite is the pairing test, named "pairing", of every pair of the images. Names
@@ -46,6 +48,7 @@ func Suite(o Options) check.Suite {
 	type setting struct {
 		Pair   config.Pair
 		Checks []string
+		Tests  []string
 	}
 	var settings []setting
 	for i, p := range o.Images.Pairs {
@@ -53,8 +56,12 @@ func Suite(o Options) check.Suite {
 			s.Checks = append(s.Checks, check.Check{Name: opens, Timeout: time.Minute, Run: r.open})
 		}
 		start := len(s.Checks)
-		r.pair(p, &s)
-		set := setting{Pair: p}
+		var tests usertest.Set
+		if i < len(o.Tests) {
+			tests = o.Tests[i]
+		}
+		r.pair(p, tests, &s)
+		set := setting{Pair: p, Tests: tests.Digests()}
 		for _, c := range s.Checks[start:] {
 			set.Checks = append(set.Checks, fmt.Sprint(c.Name, c.Timeout))
 		}
@@ -69,7 +76,7 @@ func Suite(o Options) check.Suite {
 }
 
 // pair adds the checks of one pair.
-func (r *run) pair(p config.Pair, s *check.Suite) {
+func (r *run) pair(p config.Pair, tests usertest.Set, s *check.Suite) {
 	m := &match{run: r, Pair: p}
 	r.matches = append(r.matches, m)
 	label := p.Notebook + "+" + p.Worker + ": "
@@ -97,6 +104,12 @@ func (r *run) pair(p config.Pair, s *check.Suite) {
 			c.Needs, c.Retries = []string{label + aLambda}, 1
 		}
 		s.Checks = append(s.Checks, c)
+	}
+	for _, f := range tests.Runs() {
+		s.Checks = append(s.Checks, check.Check{
+			Name: label + f.Name + " passes", Timeout: usertest.Timeout, Needs: []string{label + aLambda}, Retries: 1,
+			Run: func(ctx context.Context) (string, error) { return m.test(ctx, tests, f) },
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gauntlet/internal/check"
+	"gauntlet/internal/usertest"
 )
 
 // probe makes one of the client script's checks. What fails for a known cause, or
@@ -38,6 +39,21 @@ func (m *match) probe(ctx context.Context, pr probe) (string, error) {
 	default:
 		return "", m.blame(ctx, errors.New(a.Message))
 	}
+}
+
+// test runs one of the files that people gave, in the notebook: a Client() in it finds
+// the scheduler.
+func (m *match) test(ctx context.Context, tests usertest.Set, f usertest.File) (string, error) {
+	if m.alive.Err() != nil {
+		return "", check.Final(m.blame(ctx, context.Cause(m.alive)))
+	}
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(m.alive, func() { stop(context.Cause(m.alive)) })()
+	return tests.Run(running, usertest.Pod{
+		Client: m.Client, Namespace: m.bench.Namespace, Name: m.notebook,
+		Env: map[string]string{"DASK_SCHEDULER_ADDRESS": m.address}, // Dask's own name for its setting scheduler-address
+	}, f)
 }
 
 // connect makes sure of a client that can be asked: a new one when the last has died

@@ -59,10 +59,6 @@ type session struct {
 	cancel context.CancelFunc
 }
 
-// bootstrap reads a program from standard input and leaves the rest of it to the
-// program: a script of some length does not fit into the request of an exec.
-const bootstrap = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())), 'pairing', 'exec'))"
-
 // settings are what the client script is told once. They go over its standard input,
 // since others can read a process's arguments.
 type settings struct {
@@ -105,24 +101,20 @@ func (m *match) startSession(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSession(ctx, script, told, func(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-		return m.Client.Exec(ctx, kube.Exec{
-			Namespace: m.bench.Namespace, Pod: m.notebook,
-			Command: []string{"python3", "-u", "-c", bootstrap},
-			Stdin:   stdin, Stdout: stdout,
-		})
+	return newSession(ctx, told, func(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+		e := kube.Exec{Namespace: m.bench.Namespace, Pod: m.notebook, Stdout: stdout}
+		return m.Client.Exec(ctx, e.Python(script, stdin))
 	}), nil
 }
 
-func newSession(ctx context.Context, script, settings []byte, exec func(context.Context, io.Reader, io.Writer) error) *session {
+func newSession(ctx context.Context, settings []byte, exec func(context.Context, io.Reader, io.Writer) error) *session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	s := &session{stdin: inW, lines: make(chan answer), done: make(chan struct{}), cancel: cancel}
 	ran := make(chan error, 1)
-	program := fmt.Appendf(nil, "%d\n%s%s\n", len(script), script, settings)
 	go func() {
-		err := exec(ctx, io.MultiReader(bytes.NewReader(program), inR), outW)
+		err := exec(ctx, io.MultiReader(bytes.NewReader(append(settings, '\n')), inR), outW)
 		if err == nil {
 			err = errors.New("the client script ended by itself")
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -12,18 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// client plays the client script: it skips the program and answers each question
+// client plays the client script: it reads the settings and answers each question
 // with what reply says; "" is no answer.
 func client(reply func(n int) string) func(context.Context, io.Reader, io.Writer) error {
 	return func(ctx context.Context, in io.Reader, out io.Writer) error {
 		r := bufio.NewReader(in)
-		var size int
-		if _, err := fmt.Fscanf(r, "%d\n", &size); err != nil {
-			return err
-		}
-		if _, err := io.CopyN(io.Discard, r, int64(size)); err != nil {
-			return err
-		}
 		if _, err := r.ReadString('\n'); err != nil { // the settings
 			return err
 		}
@@ -49,7 +41,7 @@ func client(reply func(n int) string) func(context.Context, io.Reader, io.Writer
 const fine = `{"check":"lambda","state":"passed","message":"fine","seconds":0.1}` + "\n"
 
 func TestEachQuestionGetsItsAnswer(t *testing.T) {
-	s := newSession(t.Context(), []byte("print('ä')\n"), []byte("{}"), client(func(int) string { return fine }))
+	s := newSession(t.Context(), []byte("{}"), client(func(int) string { return fine }))
 	defer s.end()
 	for range 3 {
 		a, err := s.ask(t.Context(), "lambda", time.Second)
@@ -73,7 +65,7 @@ func TestASilentOrBrokenClientIsNamed(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := newSession(context.Background(), []byte("x"), nil, client(func(int) string { return c.reply }))
+			s := newSession(context.Background(), nil, client(func(int) string { return c.reply }))
 			defer s.end()
 			limit := 10 * time.Second
 			if name == "hangs" {
@@ -93,7 +85,7 @@ func TestASilentOrBrokenClientIsNamed(t *testing.T) {
 }
 
 func TestAskingStopsForItsCause(t *testing.T) {
-	s := newSession(t.Context(), nil, nil, client(func(int) string { return "" }))
+	s := newSession(t.Context(), nil, client(func(int) string { return "" }))
 	defer s.end()
 	ctx, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("every worker ended"))
@@ -104,7 +96,7 @@ func TestAskingStopsForItsCause(t *testing.T) {
 
 func TestASessionOutlivesTheCheckThatBeganIt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newSession(ctx, nil, nil, client(func(int) string { return fine }))
+	s := newSession(ctx, nil, client(func(int) string { return fine }))
 	cancel()
 	if _, err := s.ask(t.Context(), "lambda", time.Second); err != nil {
 		t.Error(err)

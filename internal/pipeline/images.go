@@ -16,6 +16,7 @@ import (
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/pair"
 	"gauntlet/internal/release"
+	"gauntlet/internal/usertest"
 )
 
 // build gives the image set the checkout asks for: the one already built from the
@@ -199,9 +200,15 @@ func (w *Workspace) imageTest(ctx context.Context, s *sight, b evidence.Build) e
 	if err != nil {
 		return err
 	}
+	tests := map[string]usertest.Set{}
+	for name, b := range w.Platform.Images.Build {
+		if tests[name], err = w.tests(b.Tests, "test of image "+name); err != nil {
+			return err
+		}
+	}
 	suite := image.Suite(image.SuiteOptions{
 		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set),
+		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
 	})
 	if err := w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, ""); err != nil {
 		return err
@@ -215,6 +222,22 @@ func (w *Workspace) imageTest(ctx context.Context, s *sight, b evidence.Build) e
 	return nil
 }
 
+// tests reads the files that people give as tests.
+func (w *Workspace) tests(files []string, what string) (usertest.Set, error) {
+	var set usertest.Set
+	for _, f := range files {
+		data, err := w.read(f, what)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, usertest.File{Name: f, Data: data})
+	}
+	if len(files) > 0 && len(set.Runs()) == 0 {
+		return nil, inputf("%s: none of %s can be run: name a test_*.py, an .ipynb or a script", what, strings.Join(files, ", "))
+	}
+	return set, nil
+}
+
 // pairing runs the pairing suite of every pair unless it holds already.
 func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) error {
 	set := release.ImageSet{Images: b.Images}
@@ -222,9 +245,17 @@ func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) err
 	if err != nil {
 		return err
 	}
+	var tests []usertest.Set
+	for _, p := range w.Platform.Images.Pairs {
+		files, err := w.tests(p.Tests, fmt.Sprintf("test of the pair %s+%s", p.Notebook, p.Worker))
+		if err != nil {
+			return err
+		}
+		tests = append(tests, files)
+	}
 	suite := pair.Suite(pair.Options{
 		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set),
+		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
 	})
 	return w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, "")
 }
