@@ -39,10 +39,11 @@ images:
     notebook:
       dockerfile: notebook/Dockerfile
       imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
+      tests: [tests/test_notebook.py]
     worker:
       dockerfile: worker/Dockerfile
       imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
-  pairs: [{notebook: notebook, worker: worker, template: /pre-home/worker-template.yml}]
+  pairs: [{notebook: notebook, worker: worker, template: /pre-home/worker-template.yml, tests: [tests/test_workers.py, tests/areas.ipynb]}]
 chart:
   path: chart
   images: {notebook: {name: jupyterhub.singleuser.image.name, tag: jupyterhub.singleuser.image.tag}}

@@ -58,8 +58,10 @@ func Suite(o SuiteOptions) check.Suite {
 		notebook, worker := roles(o.Images.Pairs, name)
 		if notebook {
 			script("runs as a user of its own", "user.py", 30*time.Second)
-			script("is a single-user server", "singleuser.py", 2*time.Minute)
-			script("runs a kernel", "kernel.py", 2*time.Minute)
+			script("has a shell for terminals", "shell.py", time.Minute)
+			script("is a single-user server", "singleuser.py", 3*time.Minute)
+			script("runs every kernel", "kernels.py", 5*time.Minute)
+			script("completes names", "completion.py", 2*time.Minute)
 		}
 		if worker {
 			script("has a Dask worker", "worker.py", time.Minute)

@@ -29,8 +29,7 @@ def run(command, folder):
 def script(path, folder):
     with open(path, "rb") as f:
         direct = f.read(2) == b"#!"
-    by = [path] if direct else [sys.executable, path] if path.endswith(".py") else ["bash", path]
-    code, said = run(by, folder)
+    code, said = run([path] if direct else ["bash", path], folder)
     if code:
         raise Failure(f"it ended with code {code}: {last(said, 'without a word')}")
     return last(said, "ended with code 0")

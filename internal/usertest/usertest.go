@@ -30,8 +30,8 @@ type Kind string
 const (
 	Pytest   Kind = "pytest"   // test_*.py and *_test.py; one that holds no test fails
 	Notebook Kind = "notebook" // *.ipynb: each code cell in order, by a kernel of the image
-	Script   Kind = "script"   // *.sh, *.py, or what begins with #!: exit code zero passes
-	Data     Kind = "data"     // anything else lies beside the others, as conftest.py does
+	Script   Kind = "script"   // *.sh, or what begins with #!: exit code zero passes
+	Data     Kind = "data"     // anything else lies beside the others, as conftest.py or a module does
 )
 
 // A File is one of them.
@@ -45,13 +45,11 @@ func (f File) Kind() Kind {
 	base := path.Base(f.Name)
 	stem, python := strings.CutSuffix(base, ".py")
 	switch {
-	case base == "conftest.py" || base == "__init__.py":
-		return Data
 	case python && (strings.HasPrefix(base, "test_") || strings.HasSuffix(stem, "_test")):
 		return Pytest
 	case strings.HasSuffix(base, ".ipynb"):
 		return Notebook
-	case python || strings.HasSuffix(base, ".sh") || strings.HasPrefix(string(f.Data), "#!"):
+	case strings.HasSuffix(base, ".sh") || strings.HasPrefix(string(f.Data), "#!"):
 		return Script
 	}
 	return Data

@@ -7,7 +7,7 @@ import (
 
 func TestFilesRunByTheirNames(t *testing.T) {
 	for name, want := range map[string]Kind{
-		"tests/test_maps.py": Pytest, "maps_test.py": Pytest, "tests/maps.ipynb": Notebook, "a.sh": Script, "a.py": Script,
+		"tests/test_maps.py": Pytest, "maps_test.py": Pytest, "tests/maps.ipynb": Notebook, "a.sh": Script, "a.py": Data,
 		"conftest.py": Data, "__init__.py": Data, "a.csv": Data, "test_a.csv": Data, "README": Data,
 	} {
 		if got := (File{Name: name}).Kind(); got != want {

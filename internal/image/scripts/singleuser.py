@@ -1,6 +1,6 @@
 # The image can be a user's server of a JupyterHub: jupyterhub-singleuser starts,
-# asks its hub who a token belongs to, and answers that user. The hub here is a
-# stand-in that knows one user.
+# asks its hub who a token belongs to, answers that user, and lets a kernel be talked
+# to over its websocket. The hub here is a stand-in that knows one user.
 def check():
     import json, os, secrets, shutil, socket, subprocess, tempfile, threading, time
     import urllib.error, urllib.request
@@ -72,34 +72,80 @@ def check():
     start = time.time()
     server = subprocess.Popen([program], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def said():
+    def logged():
         log.seek(0)
-        lines = [l for l in log.read().decode(errors="replace").splitlines() if l.strip()]
+        return [l.replace(token, "TOKEN") for l in log.read().decode(errors="replace").splitlines() if l.strip()]
+
+    def said():
+        lines = logged()
         bad = [l for l in lines if l.startswith(("[C ", "[E ")) or "Error" in l]
-        return (bad or lines or ["nothing"])[-1].replace(token, "TOKEN")
+        return (bad or lines or ["nothing"])[-1]
+
+    def ask(method, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{base}{path}", method=method, headers={"Authorization": "token " + token},
+            data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def talk(kernel):
+        """A cell over the kernel's websocket, as the browser does it."""
+        import asyncio, uuid
+
+        from tornado.httpclient import HTTPRequest
+        from tornado.websocket import websocket_connect
+
+        async def cell():
+            where = HTTPRequest(f"ws://127.0.0.1:{port}{base}api/kernels/{kernel}/channels", headers={"Authorization": "token " + token})
+            try:
+                line = await asyncio.wait_for(websocket_connect(where), 20)
+            except asyncio.TimeoutError:
+                raise Problem("the server answers, but the websocket of a kernel never completes its handshake: notebooks would open, and no cell would run; "
+                              "its notebook server and its tornado do not work together")
+            except Exception as error:
+                raise Problem(f"the server answers, but the websocket of a kernel is refused ({type(error).__name__}: {error}): notebooks would open, and no cell would run")
+            header = {"msg_id": uuid.uuid4().hex, "username": name, "session": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3", "date": ""}
+            content = {"code": "1 + 1", "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+            await line.write_message(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}))
+            end = time.time() + 60
+            while True:
+                try:
+                    message = await asyncio.wait_for(line.read_message(), max(0.1, end - time.time()))
+                except asyncio.TimeoutError:
+                    raise Problem("the websocket of a kernel opens, but a cell sent over it is never answered")
+                if message is None:
+                    raise Problem("the websocket of a kernel was closed before a cell was answered")
+                heard = json.loads(message)
+                if heard.get("msg_type") == "execute_reply" and heard.get("parent_header", {}).get("msg_id") == header["msg_id"]:
+                    line.close()
+                    if heard["content"]["status"] != "ok":
+                        raise Problem(f"a cell sent over a kernel's websocket ended with {heard['content'].get('ename')}")
+                    return
+
+        asyncio.run(cell())
 
     try:
         last = "it did not listen"
         while time.time() - start < 90:
             if server.poll() is not None:
                 raise Problem(f"jupyterhub-singleuser {version} ended with code {server.returncode}: {said()}")
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{port}{base}api/status", headers={"Authorization": "token " + token})
             try:
-                with urllib.request.urlopen(request, timeout=5) as answer:
-                    json.load(answer)["started"]
-                    return f"jupyterhub-singleuser {version} answers after {time.time() - start:.1f} s"
+                ask("GET", "api/status")["started"]
+                break
             except urllib.error.HTTPError as error:
                 # While it starts it may not know its hub yet; a refusal that lasts is one.
                 last = f"it answered its user with HTTP status {error.code}"
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 if not isinstance(getattr(error, "reason", error), ConnectionRefusedError):
                     last = f"{type(error).__name__}: {error}"
-            time.sleep(0.2)
-        raise Problem(f"jupyterhub-singleuser {version} is of no use after 90 s: {last}; its log: {said()}")
+            time.sleep(0.1)
+        else:
+            raise Problem(f"jupyterhub-singleuser {version} is of no use after 90 s: {last}; its log: {said()}")
+        ready = time.time() - start
+        errors = [l for l in logged() if l.startswith(("[E ", "[C ", "Traceback", "ERROR", "CRITICAL"))]
+        if errors:
+            raise Problem(f"jupyterhub-singleuser {version} starts with errors in its log: {errors[0]}" + (f" (and {len(errors) - 1} more)" if errors[1:] else ""))
+        talk(ask("POST", "api/kernels", {})["id"])
+        return f"jupyterhub-singleuser {version} answers after {ready:.1f} s without an error, and runs a cell over a websocket"
     finally:
-        server.terminate()
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        server.kill()  # its pod ends soon, and a polite end takes seconds
