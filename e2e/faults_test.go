@@ -47,6 +47,10 @@ func imageFaults(t *testing.T) {
 		{"a worker without geopandas stops at pairing", "worker-without-geopandas", "geopandas is missing on the worker", []string{"image PASSED", "pairing FAILED"}},
 		{"no worker joins stops at pairing", "zero-workers", "require-encryption everywhere or nowhere", []string{"image PASSED", "pairing FAILED"}},
 		{"a worker of another Python stops at pairing", "worker-other-python", "Python 3.11, the worker Python 3.13", []string{"image PASSED", "pairing FAILED"}},
+		{"a worker a Dask release apart stops before a pod starts", "worker-other-dask", "dask 2026.8.0 / 2026.7.1, distributed 2026.8.0 / 2026.7.1", []string{"image PASSED", "pairing FAILED"}},
+		{"a second environment alone that changed stops before a pod starts", "second-environment-changed", "/opt/gis: versions differ (notebook / worker): fsspec 2026.9.0 / 2026.7.0", []string{"image PASSED", "pairing FAILED"}},
+		{"a notebook without a shell stops at the image test", "shell-unset", "$SHELL is not set", []string{"image FAILED"}},
+		{"a jedi that does not fit IPython stops at the image test", "jedi-incompatible", "jedi 0.15.2 do not work together", []string{"image FAILED"}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			s := newSmall(t, f.overlay, 30110, f.overlay)
@@ -56,6 +60,13 @@ func imageFaults(t *testing.T) {
 			s.stops(f.cause, f.shown...)
 		})
 	}
+	t.Run("a worker a Dask release apart stops at pairing with alignment off", func(t *testing.T) {
+		s := newSmall(t, "alignment-off", 30118, "worker-other-dask")
+		s.goodImages()
+		s.replace("gauntlet.yaml", "  pairs: ", "  alignment: {\"*\": ignore}\n  pairs: ")
+		s.begin()
+		s.stops("different releases of Dask", "image PASSED", "pairing FAILED")
+	})
 	t.Run("a worker without a package it promises stops at the image test", func(t *testing.T) {
 		s := newSmall(t, "promise", 30111, "worker-without-geopandas")
 		s.goodImages()

@@ -61,7 +61,7 @@ func Suite(o SuiteOptions) check.Suite {
 			script("has a shell for terminals", "shell.py", time.Minute)
 			script("is a single-user server", "singleuser.py", 3*time.Minute)
 			script("runs every kernel", "kernels.py", 5*time.Minute)
-			script("completes names", "completion.py", 2*time.Minute)
+			script("completes names", "completion.py", 3*time.Minute)
 		}
 		if worker {
 			script("has a Dask worker", "worker.py", time.Minute)

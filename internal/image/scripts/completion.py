@@ -30,9 +30,11 @@ def check():
             # What the line would be. The status says ok even when nothing works.
             return [code[:begin] + match + code[end:] for match in reply.get("matches", [])]
 
-        # Not run before: only jedi, which reads code, knows what os is.
-        code = "import os; os.pa"
-        lines = complete(code)
+        # Not run before: only jedi, which reads code, knows what os is. Its first answers
+        # on a busy node may come too late for IPython, which then goes without.
+        code, lines, end = "import os; os.pa", [], time.time() + 15
+        while not lines and time.time() < end:
+            lines = complete(code)
         if not lines:
             raise Problem(f"completion of {code!r} gives nothing: {blame}")
         if code + "th" not in lines:
