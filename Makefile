@@ -86,7 +86,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	$(LAB) up
 	@$(MAKE) --no-print-directory test-lab
 	GAUNTLET_LATE_NODE=4m GAUNTLET_UPGRADES=10 go test -count=1 -timeout 40m -parallel 2 -v -run 'TestEndToEnd/(demo walks|beside each other)/(drills|a held kernel)/what passes' ./e2e
-	GAUNTLET_LONG=1 go test -count=1 -timeout 20m -v -run "Test(Migration|OlderNotebooks)" ./e2e
+	GAUNTLET_LONG=1 go test -count=1 -timeout 20m -v -run "Test(Migration|OlderNotebooks|BadPairsFromDebian)" ./e2e
 	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e
 	GAUNTLET_LAB_TEST=1 go test -count=1 -timeout 30m -v -run 'TestLab|TestNodesForDrills' ./lab
 

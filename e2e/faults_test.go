@@ -38,6 +38,12 @@ func (c *team) replace(file, old, with string) {
 // promises are the modules that the worker of a small platform promises.
 const promises = "imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]"
 
+// What the notebook of a small platform promises, and its tests.
+const (
+	notebookPromises = "imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]"
+	notebookTests    = "tests: [tests/test_notebook.py]"
+)
+
 func imageFaults(t *testing.T) {
 	for _, f := range []struct {
 		name, overlay, cause string

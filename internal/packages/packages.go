@@ -28,8 +28,8 @@ type Environment struct {
 	// /opt/env/lib/python3.11/site-packages.
 	Path string `json:"path"`
 	Kind string `json:"kind"`
-	// Python is the minor version of its interpreter, "3.11"; "" where the place of
-	// the packages does not tell, as in Debian's dist-packages.
+	// Python is the minor version of its interpreter, "3.11"; "" where neither the place
+	// of the packages tells nor, of Debian's dist-packages, dpkg.
 	Python   string            `json:"python,omitempty"`
 	Packages map[string]string `json:"packages"` // name to version; Python's names normalised as PEP 503 has it
 }
@@ -91,14 +91,27 @@ func Read(files map[string][]byte) List {
 			}
 		}
 	}
+	debian := minor(found[key{"/", Debian, ""}]["python3"])
 	var list List
 	for k, packages := range found {
+		if k.kind == Python && k.path == "/usr" && k.python == "" {
+			k.python = debian
+		}
 		list = append(list, Environment{Path: k.path, Kind: k.kind, Python: k.python, Packages: packages})
 	}
 	slices.SortFunc(list, func(a, b Environment) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Python, b.Python))
 	})
 	return list
+}
+
+// minor is "3.13" of Debian's "3.13.5-1", "" of nothing.
+func minor(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[0] + "." + parts[1]
 }
 
 // distribution is the name and version of NAME-VERSION as the folder of an installed

@@ -9,7 +9,7 @@ import (
 func TestReadKeepsEnvironmentsApart(t *testing.T) {
 	files := map[string][]byte{
 		"var/lib/dpkg/status": []byte("Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\nDescription: C library\n Version: none\n\n" +
-			"Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"),
+			"Package: python3\nStatus: install ok installed\nVersion: 3.11.2-1+b1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n"),
 		"opt/env/lib/python3.11/site-packages/Dask_Expr-1.1.dist-info/METADATA": nil,
 		"opt/env/lib/python3.11/site-packages/zope.event-5.0.dist-info":         nil,
 		"usr/lib/python3/dist-packages/numpy-1.24.2.egg-info/PKG-INFO":          nil,
@@ -25,11 +25,11 @@ func TestReadKeepsEnvironmentsApart(t *testing.T) {
 		}
 	}
 	want := List{
-		{Path: "/", Kind: Debian, Packages: map[string]string{"libc6": "2.36-9"}},
+		{Path: "/", Kind: Debian, Packages: map[string]string{"libc6": "2.36-9", "python3": "3.11.2-1+b1"}},
 		{Path: "/opt/conda", Kind: Conda, Packages: map[string]string{"python-dateutil": "2.9.0"}},
 		{Path: "/opt/conda/envs/geo", Kind: Conda, Packages: map[string]string{"numpy": "2.1.0"}},
 		{Path: "/opt/env", Kind: Python, Python: "3.11", Packages: map[string]string{"dask-expr": "1.1", "zope-event": "5.0"}},
-		{Path: "/usr", Kind: Python, Packages: map[string]string{"numpy": "1.24.2", "old-one": "0.1"}},
+		{Path: "/usr", Kind: Python, Python: "3.11", Packages: map[string]string{"numpy": "1.24.2", "old-one": "0.1"}},
 	}
 	if d := cmp.Diff(want, Read(files)); d != "" {
 		t.Error(d)
