@@ -91,6 +91,7 @@ func TestEndToEnd(t *testing.T) {
 			"rollbacks":             rollbacks,
 			"a held kernel":         heldKernel,
 			"waves":                 waves,
+			"what differs":          diffs,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -212,13 +212,13 @@ func TestTheSuiteChecksEveryImageByItsRole(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"extra starts", "notebook starts", "worker starts", "notebook runs a kernel", "notebook is a single-user server",
+	for _, want := range []string{"extra starts", "notebook starts", "worker starts", "notebook runs every kernel", "notebook is a single-user server",
 		"notebook imports what it promises", "worker has a Dask worker", "notebook names worker by digest"} {
 		if !names[want] {
 			t.Errorf("no check %q", want)
 		}
 	}
-	if names["worker runs a kernel"] || names["worker imports what it promises"] {
+	if names["worker runs every kernel"] || names["worker imports what it promises"] {
 		t.Error("a worker is asked for what only notebooks have, or for nothing")
 	}
 	if s.Cleanup == nil || s.Digest == "" {
