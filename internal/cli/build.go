@@ -15,11 +15,12 @@ func (a *app) buildCmd() *cobra.Command {
 	var write bool
 	c := &cobra.Command{
 		Use:   "build",
-		Short: "Build and test the images of this commit",
+		Short: "Build the images of this commit, test them and pair them",
 		Long: `Builds the images of the configuration from the image source's newest commit, in
-parallel, pushes them by digest, writes the worker's digest into the notebook's
-worker template, and tests each. The commit's tag appears only once all have
-passed. Images that were built from the same source before are not built again.
+parallel, pushes them by digest and writes the worker's digest into the notebook. Then
+each image is tested and, side by side with that, each pair. The commit's tag appears
+only once all images have passed. Images that were built from the same source before
+are not built again, and verdicts on the same images by the same tests are reused.
 
 With --write the tag is also written into every values file that asks for one, and
 only there: comments and layout stay.`,
@@ -32,10 +33,11 @@ only there: comments and layout stay.`,
 			if err != nil {
 				return err
 			}
-			set, label, err := w.Build(c.Context())
+			b, err := w.Build(c.Context())
 			if err != nil {
 				return err
 			}
+			set, label := release.ImageSet{Images: b.Images}, b.Label
 			var written []string
 			if write {
 				if written, err = w.WriteTag(label); err != nil {
@@ -46,9 +48,11 @@ only there: comments and layout stay.`,
 				ImageSet release.Digest            `json:"imageSet"`
 				Tag      string                    `json:"tag"`
 				Images   map[string]release.Digest `json:"images"`
+				Total    int64                     `json:"total"`
+				Shared   int64                     `json:"shared"`
 				Written  []string                  `json:"written,omitempty"`
 			}
-			return a.print(result{set.Digest(), label, set.Images, written}, func() {
+			return a.print(result{set.Digest(), label, set.Images, b.Total, b.Shared, written}, func() {
 				fmt.Fprintf(a.out, "image set %s, tag %s\n", set.Digest().Short(), label)
 				for _, n := range slices.Sorted(maps.Keys(set.Images)) {
 					fmt.Fprintf(a.out, "  %-10s %s/%s@%s\n", n, w.Platform.Registry, n, set.Images[n])

@@ -28,6 +28,7 @@ import (
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/pair"
 	"gauntlet/internal/release"
+	"gauntlet/internal/usertest"
 )
 
 // A world is what a script's platform stands on.
@@ -207,9 +208,22 @@ func built(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.ledger.PutArtifact(context.Background(), set.Artifact()))
 	about := evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}
 	s.say(ts, evidence.BuildType, b, about)
-	images := image.Suite(image.SuiteOptions{Workbench: s.Workbench, Images: s.Images, Refs: refs})
+	load := func(files []string) usertest.Set {
+		set, err := usertest.Load(files, func(f string) ([]byte, error) { return os.ReadFile(ts.MkAbs(f)) })
+		ts.Check(err)
+		return set
+	}
+	own := map[string]usertest.Set{}
+	for name, b := range s.Images.Build {
+		own[name] = load(b.Tests)
+	}
+	var crossing []usertest.Set
+	for _, p := range s.Images.Pairs {
+		crossing = append(crossing, load(p.Tests))
+	}
+	images := image.Suite(image.SuiteOptions{Workbench: s.Workbench, Images: s.Images, Refs: refs, Tests: own})
 	s.say(ts, evidence.TestResultType, passed("image", images.Digest, "", "notebook starts"), about)
-	pairing := pair.Suite(pair.Options{Workbench: s.Workbench, Images: s.Images, Refs: refs})
+	pairing := pair.Suite(pair.Options{Workbench: s.Workbench, Images: s.Images, Refs: refs, Tests: crossing})
 	s.say(ts, evidence.TestResultType, passed("pairing", pairing.Digest, "", "notebook+worker: workers join"), about)
 }
 

@@ -51,6 +51,8 @@ type Build struct {
 	Commit string                    `json:"commit"` // full id of the commit of the image source
 	Label  string                    `json:"label"`  // the tag its images bear: the short commit
 	Images map[string]release.Digest `json:"images"`
+	Total  int64                     `json:"total,omitempty"`  // bytes of the images' layers in the registry, each counted once
+	Shared int64                     `json:"shared,omitempty"` // bytes of those that more than one image has
 }
 
 // A Commit is one commit a release holds, with who wrote it (e-mail address, lower case).

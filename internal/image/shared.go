@@ -11,17 +11,9 @@ import (
 // has one of them pulls only the rest of another. In bytes, as compressed in the
 // registry.
 type Sizes struct {
-	Total  int64            `json:"total"`  // of all layers, each counted once
-	Shared int64            `json:"shared"` // of layers that more than one image has
-	Images map[string]int64 `json:"images"` // of each image's layers
-}
-
-// Share is the shared part of the whole, from 0 to 1.
-func (s Sizes) Share() float64 {
-	if s.Total == 0 {
-		return 0
-	}
-	return float64(s.Shared) / float64(s.Total)
+	Total  int64            // of all layers, each counted once
+	Shared int64            // of layers that more than one image has
+	Images map[string]int64 // of each image's layers
 }
 
 // Measure reads the sizes of a set's images from their manifests. registry is the

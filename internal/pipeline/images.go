@@ -8,15 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"gauntlet/internal/check"
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/image"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/ledger"
-	"gauntlet/internal/pair"
 	"gauntlet/internal/release"
-	"gauntlet/internal/usertest"
 )
 
 // build gives the image set the checkout asks for: the one already built from the
@@ -59,6 +56,11 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	}
 	b.Images = set.Images
 	kill.At("build:pushed")
+	sizes, err := image.Measure(ctx, w.Platform.Registry, set)
+	if err != nil {
+		return b, &StepError{Step: "build", Cause: err}
+	}
+	b.Total, b.Shared = sizes.Total, sizes.Shared
 	if err := w.ledger.PutArtifact(ctx, set.Artifact()); err != nil {
 		return b, fmt.Errorf("keep the image set: %w", err)
 	}
@@ -70,7 +72,7 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	if err != nil {
 		return b, err
 	}
-	w.tell("build", "", Passed, "", "image set "+set.Digest().Short())
+	w.tell("build", "", Passed, "", fmt.Sprintf("image set %s, %s, of which %s are shared by several images", set.Digest().Short(), megabytes(b.Total), megabytes(b.Shared)))
 	return b, nil
 }
 
@@ -192,157 +194,8 @@ func (w *Workspace) refs(set release.ImageSet) map[string]string {
 	return refs
 }
 
-// imageTest runs the image suite unless it holds already, and lets the commit's tag
-// appear once it has passed.
-func (w *Workspace) imageTest(ctx context.Context, s *sight, b evidence.Build) error {
-	set := release.ImageSet{Images: b.Images}
-	bench, err := w.workbench()
-	if err != nil {
-		return err
-	}
-	tests := map[string]usertest.Set{}
-	for name, b := range w.Platform.Images.Build {
-		if tests[name], err = w.tests(b.Tests, "test of image "+name); err != nil {
-			return err
-		}
-	}
-	suite := image.Suite(image.SuiteOptions{
-		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
-	})
-	if err := w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, ""); err != nil {
-		return err
-	}
-	kill.At("build:tested")
-	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
-		if err := image.Tag(ctx, w.ref(name, b.Images[name]), b.Label); err != nil {
-			return &StepError{Step: "image test", Cause: err}
-		}
-	}
-	return nil
-}
-
-// tests reads the files that people give as tests.
-func (w *Workspace) tests(files []string, what string) (usertest.Set, error) {
-	var set usertest.Set
-	for _, f := range files {
-		data, err := w.read(f, what)
-		if err != nil {
-			return nil, err
-		}
-		set = append(set, usertest.File{Name: f, Data: data})
-	}
-	if len(files) > 0 && len(set.Runs()) == 0 {
-		return nil, inputf("%s: none of %s can be run: name a test_*.py, an .ipynb or a script", what, strings.Join(files, ", "))
-	}
-	return set, nil
-}
-
-// pairing runs the pairing suite of every pair unless it holds already.
-func (w *Workspace) pairing(ctx context.Context, s *sight, b evidence.Build) error {
-	set := release.ImageSet{Images: b.Images}
-	bench, err := w.workbench()
-	if err != nil {
-		return err
-	}
-	var tests []usertest.Set
-	for _, p := range w.Platform.Images.Pairs {
-		files, err := w.tests(p.Tests, fmt.Sprintf("test of the pair %s+%s", p.Notebook, p.Worker))
-		if err != nil {
-			return err
-		}
-		tests = append(tests, files)
-	}
-	suite := pair.Suite(pair.Options{
-		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
-	})
-	return w.suite(ctx, s, suite, evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}, "")
-}
-
-// suite runs a suite on a subject and records its result, unless the ledger holds a
-// passing result of the very same suite on it: that verdict is reused, and said so.
-func (w *Workspace) suite(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
-	step := suite.Name
-	if r, ok := s.result(suite, about, hubName); ok {
-		w.tell(step, hubName, Reused, "", fmt.Sprintf("passed on %s for the same %s", r.Finished.Local().Format("2 Jan 15:04:05"), called(about.Kind)))
-		return nil
-	}
-	return w.try(ctx, s, suite, about, hubName)
-}
-
-// try runs a suite on a subject and records its result.
-func (w *Workspace) try(ctx context.Context, s *sight, suite check.Suite, about evidence.Subject, hubName string) error {
-	step := suite.Name
-	w.tell(step, hubName, Started, "", count(len(suite.Checks), "check", "checks"))
-	result := check.Run(ctx, suite, func(o check.Outcome) {
-		w.tell(step, hubName, strings.ToLower(string(o.State)), o.Name, o.Message)
-		kill.At(step + ":" + o.Name)
-	})
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // cut short by its caller: says nothing about the subject
-	}
-	if err := w.record(ctx, s, ledger.Statement{
-		Type:      evidence.TestResultType,
-		Subjects:  []evidence.Subject{about},
-		Predicate: result.Evidence(hubName),
-	}); err != nil {
-		return err
-	}
-	if result.State == check.Failed {
-		return &StepError{Step: step, Hub: hubName, Cause: firstFailure(result)}
-	}
-	w.tell(step, hubName, Passed, "", fmt.Sprintf("%s in %s", count(len(result.Outcomes), "check", "checks"), result.Finished.Sub(result.Started).Round(100e6)))
-	return nil
-}
-
-// result is the newest result of a suite on a subject, when it passed, was made by
-// a checker, and the suite has not changed since. One that rests on no check is none.
-func (s *sight) result(suite check.Suite, about evidence.Subject, hubName string) (evidence.TestResult, bool) {
-	for i := len(s.view.Records) - 1; i >= 0; i-- {
-		r := s.view.Records[i]
-		if hubName != "" && s.freshly(r, hubName) {
-			return evidence.TestResult{}, false // what was seen before this deployment says nothing about it
-		}
-		if r.Type != evidence.TestResultType || !r.About(about.Kind, about.Digest) {
-			continue
-		}
-		if !s.is(r.Signer, config.RoleChecker) {
-			continue
-		}
-		t, err := evidence.Decode[evidence.TestResult](r)
-		if err != nil || t.Suite != suite.Name || t.Hub != hubName {
-			continue
-		}
-		same := len(t.Configuration) > 0 && t.Configuration[0].Digest["sha256"] == suite.Digest
-		return t, same && len(t.Checks) > 0 && (t.Result == evidence.Passed || t.Result == evidence.Warned)
-	}
-	return evidence.TestResult{}, false
-}
-
-// freshly says whether a record is of a deployment that changed the hub.
-func (s *sight) freshly(r evidence.Record, hubName string) bool {
-	d, ok := s.deployed(r)
-	return ok && d.Hub == hubName && !d.Reused
-}
-
-// called is a kind of subject as people write it.
-func called(kind string) string {
-	if kind == evidence.ImageSet {
-		return "image set"
-	}
-	return kind
-}
-
-// firstFailure is the cause of a failed suite in one line.
-func firstFailure(r check.Result) error {
-	for _, o := range r.Outcomes {
-		if o.State == check.Failed {
-			return fmt.Errorf("%s: %s", o.Name, o.Message)
-		}
-	}
-	return fmt.Errorf("no check ran")
-}
+// megabytes is a size as people write it.
+func megabytes(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }
 
 // shortCommit is a commit as people write it.
 func shortCommit(id string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"gauntlet/internal/evidence"
 	"gauntlet/internal/release"
 )
 
@@ -29,10 +30,7 @@ func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (releas
 		return "", err
 	}
 	id := contents.Digest()
-	if err := w.imageTest(ctx, s, b); err != nil {
-		return id, err
-	}
-	if err := w.pairing(ctx, s, b); err != nil {
+	if err := w.test(ctx, s, b); err != nil {
 		return id, err
 	}
 	if err := w.render(ctx, s, contents); err != nil {
@@ -49,18 +47,18 @@ func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (releas
 	return id, nil
 }
 
-// Build builds and tests the checkout's images; it deploys nothing.
-func (w *Workspace) Build(ctx context.Context) (release.ImageSet, string, error) {
+// Build builds the checkout's images, tests them and pairs them; it deploys nothing.
+func (w *Workspace) Build(ctx context.Context) (evidence.Build, error) {
 	s, c, err := w.begin(ctx)
 	if err != nil {
-		return release.ImageSet{}, "", err
+		return evidence.Build{}, err
 	}
 	c.request = nil // building is for the images of this commit
 	b, err := w.build(ctx, s, c)
 	if err != nil {
-		return release.ImageSet{}, "", err
+		return evidence.Build{}, err
 	}
-	return release.ImageSet{Images: b.Images}, b.Label, w.imageTest(ctx, s, b)
+	return b, w.test(ctx, s, b)
 }
 
 // begin reads everything that can be wrong before anything is done.

@@ -58,6 +58,19 @@ func (f File) Kind() Kind {
 // Set is the files that lie in one folder while each is run.
 type Set []File
 
+// Load reads the files of a set.
+func Load(files []string, read func(file string) ([]byte, error)) (Set, error) {
+	var s Set
+	for _, f := range files {
+		data, err := read(f)
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, File{Name: f, Data: data})
+	}
+	return s, nil
+}
+
 // Runs are the files that are run, in the order given.
 func (s Set) Runs() []File {
 	return slices.DeleteFunc(slices.Clone(s), func(f File) bool { return f.Kind() == Data })

@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"gauntlet/internal/check"
+	"gauntlet/internal/evidence"
+	"gauntlet/internal/image"
+	"gauntlet/internal/kill"
+	"gauntlet/internal/kube"
+	"gauntlet/internal/pair"
+	"gauntlet/internal/release"
+	"gauntlet/internal/usertest"
+)
+
+// errImages is why a pairing is cut short: its images are of no use.
+var errImages = errors.New("the image test failed")
+
+// test runs the image suite and the pairing suite side by side, each unless its verdict
+// holds already. Images get their commit's tag once their own suite has passed; when it
+// fails, nobody needs to know whether they pair.
+func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build) error {
+	set := release.ImageSet{Images: b.Images}
+	about := evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}
+	bench, err := w.workbench()
+	if err != nil {
+		return err
+	}
+	images, err := w.imageSuite(bench, set)
+	if err != nil {
+		return err
+	}
+	pairs, err := w.pairSuite(bench, set)
+	if err != nil {
+		return err
+	}
+	pairing, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var paired check.Result
+	var side sync.WaitGroup
+	known := w.known(s, pairs, about, "")
+	if !known {
+		side.Go(func() { paired = w.check(pairing, pairs, "") })
+	}
+	// Results are recorded one after the other: the image test's first.
+	if err := w.suite(ctx, s, images, about, ""); err != nil {
+		stop(errImages)
+		side.Wait()
+		return err
+	}
+	kill.At("build:tested")
+	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
+		if err := image.Tag(ctx, w.ref(name, b.Images[name]), b.Label); err != nil {
+			stop(errImages)
+			side.Wait()
+			return &StepError{Step: "image test", Cause: err}
+		}
+	}
+	side.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case known:
+		return nil
+	}
+	return w.conclude(ctx, s, paired, about, "")
+}
+
+func (w *Workspace) imageSuite(bench *kube.Client, set release.ImageSet) (check.Suite, error) {
+	tests := map[string]usertest.Set{}
+	for name, b := range w.Platform.Images.Build {
+		var err error
+		if tests[name], err = w.tests(b.Tests, "test of image "+name); err != nil {
+			return check.Suite{}, err
+		}
+	}
+	return image.Suite(image.SuiteOptions{
+		Client: bench, Workbench: w.Platform.Workbench,
+		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
+	}), nil
+}
+
+func (w *Workspace) pairSuite(bench *kube.Client, set release.ImageSet) (check.Suite, error) {
+	var tests []usertest.Set
+	for _, p := range w.Platform.Images.Pairs {
+		files, err := w.tests(p.Tests, fmt.Sprintf("test of the pair %s+%s", p.Notebook, p.Worker))
+		if err != nil {
+			return check.Suite{}, err
+		}
+		tests = append(tests, files)
+	}
+	return pair.Suite(pair.Options{
+		Client: bench, Workbench: w.Platform.Workbench,
+		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
+	}), nil
+}
+
+// tests reads the files that people give as tests.
+func (w *Workspace) tests(files []string, what string) (usertest.Set, error) {
+	set, err := usertest.Load(files, func(file string) ([]byte, error) { return w.read(file, what) })
+	if err != nil {
+		return nil, err
+	}
+	if len(files) > 0 && len(set.Runs()) == 0 {
+		return nil, inputf("%s: none of %s can be run: name a test_*.py, an .ipynb or a script", what, strings.Join(files, ", "))
+	}
+	return set, nil
+}
