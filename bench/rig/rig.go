@@ -51,6 +51,16 @@ func (r *Rig) Close(ctx context.Context) error {
 	return errors.Join(r.remove(after, r.namespaces...), os.RemoveAll(r.Work))
 }
 
+// Namespace makes an empty namespace that Close removes.
+func (r *Rig) Namespace(ctx context.Context, name string) error {
+	r.namespaces = append(r.namespaces, name)
+	if err := r.remove(ctx, name); err != nil { // what a killed run left
+		return err
+	}
+	_, err := r.OK(ctx, r.Kubectl("create", "namespace", name))
+	return err
+}
+
 // ready says what is missing before anything can be measured.
 func (r *Rig) ready(ctx context.Context) error {
 	for _, p := range []string{"gauntlet", "helm"} {
