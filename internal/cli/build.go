@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,7 @@ import (
 )
 
 func (a *app) buildCmd() *cobra.Command {
-	var write bool
+	var again bool
 	c := &cobra.Command{
 		Use:   "build",
 		Short: "Build the images of this commit, test them and pair them",
@@ -22,10 +21,9 @@ each image is tested and, side by side with that, each pair. The commit's tag ap
 only once all images have passed. Images that were built from the same source before
 are not built again, and verdicts on the same images by the same tests are reused.
 
-With --write the tag is also written into every values file that asks for one, and
-only there: comments and layout stay.`,
+What asks for them then: gauntlet bump.`,
 		Example: `  gauntlet build --key ci
-  gauntlet build --key ci --write && git commit -am "Ask for the new images"
+  gauntlet build --key ci --again      test and pair them once more
   gauntlet build -o json`,
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -33,39 +31,31 @@ only there: comments and layout stay.`,
 			if err != nil {
 				return err
 			}
-			b, err := w.Build(c.Context())
+			b, err := w.Build(c.Context(), again)
 			if err != nil {
 				return err
 			}
 			set, label := release.ImageSet{Images: b.Images}, b.Label
-			var written []string
-			if write {
-				if written, err = w.WriteTag(label); err != nil {
-					return err
-				}
-			}
 			type result struct {
 				ImageSet release.Digest            `json:"imageSet"`
 				Tag      string                    `json:"tag"`
 				Images   map[string]release.Digest `json:"images"`
 				Total    int64                     `json:"total"`
 				Shared   int64                     `json:"shared"`
-				Written  []string                  `json:"written,omitempty"`
 			}
-			return a.print(result{set.Digest(), label, set.Images, b.Total, b.Shared, written}, func() {
+			return a.print(result{set.Digest(), label, set.Images, b.Total, b.Shared}, func() {
 				fmt.Fprintf(a.out, "image set %s, tag %s\n", set.Digest().Short(), label)
 				for _, n := range slices.Sorted(maps.Keys(set.Images)) {
 					fmt.Fprintf(a.out, "  %-10s %s/%s@%s\n", n, w.Platform.Registry, n, set.Images[n])
 				}
-				switch {
-				case len(written) > 0:
-					fmt.Fprintf(a.out, "asked for in %s: commit that\n", plain(strings.Join(written, ", ")))
-				case write:
-					fmt.Fprintln(a.out, "no values file was changed: they ask for this tag already, or leave it to the commit")
-				}
 			})
 		},
 	}
-	c.Flags().BoolVar(&write, "write", false, "write the tag into the values files")
+	againFlag(c, &again)
 	return c
+}
+
+// againFlag is for commands that test images.
+func againFlag(c *cobra.Command, again *bool) {
+	c.Flags().BoolVar(again, "again", false, "test and pair the images once more, whatever the ledger says of them")
 }

@@ -98,7 +98,7 @@ func answer(d gate.Decision, hub string) pipeline.Answer {
 	return pipeline.Answer{Release: digest("R"), Tier: "production", Hub: hub, Verdict: gate.Verdict{Decision: d, Requirements: []gate.Requirement{
 		{Name: "image-test", Decision: gate.Allow, Reason: "the image suite passed 14 checks"},
 		{Name: "no-veto", Decision: d, Reason: "linus vetoed it on 2030-05-01 08:00 UTC: slow; only who gave a veto can lift it", Command: "gauntlet veto " + digest("R").Short() + " --lift"},
-		{Name: "version", Decision: gate.Wait, Reason: "it bears no version yet", Command: "gauntlet version v1.0.0 " + digest("R").Short()},
+		{Name: "version", Decision: gate.Wait, Reason: "it bears no version yet", Command: "gauntlet release tag v1.0.0 " + digest("R").Short()},
 		{Name: "order:coastal", Decision: gate.Wait, Reason: "hub coastal comes first"},
 	}}}
 }

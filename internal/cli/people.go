@@ -81,22 +81,3 @@ Board members and users may veto.`,
 	c.Flags().BoolVar(&lift, "lift", false, "take your own veto back")
 	return c
 }
-
-func (a *app) versionCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version VERSION RELEASE",
-		Short: "Name a release for production",
-		Long: `Gives a release its version. A version is a new name for what was tested, never a
-rebuild; it is given once and never moves. (gauntlet's own: gauntlet --version.)`,
-		Example:           `  gauntlet version v1.4.0 3f2a9c --key ci`,
-		Args:              args("VERSION", "RELEASE"),
-		ValidArgsFunction: a.completeVersion,
-		RunE: func(c *cobra.Command, names []string) error {
-			w, err := a.open()
-			if err != nil {
-				return err
-			}
-			return a.say(w.Version(c.Context(), names[1], names[0]))
-		},
-	}
-}

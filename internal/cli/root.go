@@ -85,7 +85,7 @@ always with its reasons and the command that would satisfy each.`,
 	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
-		a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
+		a.bumpCmd(), a.releaseCmd(), a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
 	)
 	return root
 }
@@ -119,6 +119,14 @@ func args(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// optional is the argument at i, "" when it was left out.
+func optional(got []string, i int) string {
+	if i < len(got) {
+		return got[i]
+	}
+	return ""
 }
 
 // group is a command that only holds others.

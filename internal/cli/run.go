@@ -12,6 +12,7 @@ import (
 
 func (a *app) runCmd() *cobra.Command {
 	var to string
+	var again bool
 	var o pipeline.DeployOptions
 	c := &cobra.Command{
 		Use:   "run",
@@ -32,7 +33,7 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 			if err != nil {
 				return err
 			}
-			id, err := w.Run(c.Context(), to, o)
+			id, err := w.Run(c.Context(), to, again, o)
 			if err != nil {
 				return a.verdict(a.withRelease(err, id.Short()))
 			}
@@ -45,6 +46,7 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "stop after this tier")
+	againFlag(c, &again)
 	deployFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("to", a.completeTiers)
 	return c

@@ -157,15 +157,23 @@ func (d *Demo) commit(ctx context.Context, message string) error {
 // nobody approves their own change.
 const author = "margaret"
 
+// environ is the environment of a program of the demonstration, with the author as git
+// takes it.
+func (d *Demo) environ() []string {
+	return slices.Concat(d.env, []string{
+		"GIT_AUTHOR_NAME=" + author, "GIT_AUTHOR_EMAIL=" + author + "@pangeo.example",
+		"GIT_COMMITTER_NAME=" + author, "GIT_COMMITTER_EMAIL=" + author + "@pangeo.example",
+	})
+}
+
 func (d *Demo) git(ctx context.Context, args ...string) error {
-	who := []string{"-c", "user.name=" + author, "-c", "user.email=" + author + "@pangeo.example", "-c", "commit.gpgsign=false", "-C", d.team()}
-	return d.quiet(ctx, "git", append(who, args...)...)
+	return d.quiet(ctx, "git", append([]string{"-c", "commit.gpgsign=false", "-C", d.team()}, args...)...)
 }
 
 // quiet runs a program and shows its output only when it fails.
 func (d *Demo) quiet(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env, cmd.Dir = d.env, d.opts.Dir
+	cmd.Env, cmd.Dir = d.environ(), d.opts.Dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

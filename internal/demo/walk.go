@@ -23,14 +23,14 @@ func (d *Demo) walk(ctx context.Context) error {
 	if err := d.setPolicy(ctx); err != nil {
 		return err
 	}
-	d.title("step 1: build and test the paired images, and ask for them in the values files")
-	if err := d.run(ctx, exit.OK, "build", "--write", "--key", "ci"); err != nil {
+	d.title("steps 1 and 2: build, test and pair the images, and ask for them in the values files")
+	if err := d.run(ctx, exit.OK, "build", "--key", "ci"); err != nil {
 		return err
 	}
-	if err := d.commit(ctx, "Ask for the new images"); err != nil {
+	if err := d.askFor(ctx); err != nil {
 		return err
 	}
-	d.title("steps 2 and 3: pair the images, deploy to the test hubs")
+	d.title("step 3: deploy to the test hubs")
 	r, err := d.runTo(ctx, "bleeding-edge")
 	if err != nil {
 		return err
@@ -50,6 +50,21 @@ func (d *Demo) walk(ctx context.Context) error {
 		return err
 	}
 	return d.finish(ctx, r)
+}
+
+// askFor brings the newest images into the values files, by a branch that is merged.
+func (d *Demo) askFor(ctx context.Context) error {
+	const branch = "new-images"
+	if err := d.run(ctx, exit.OK, "bump", "--branch", branch); err != nil {
+		return err
+	}
+	if d.git(ctx, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch) != nil {
+		return nil // they are asked for already
+	}
+	if err := d.git(ctx, "merge", "--quiet", "--ff-only", branch); err != nil {
+		return err
+	}
+	return d.git(ctx, "branch", "--quiet", "--delete", branch)
 }
 
 // carried is how gauntlet run says which release it carried.
@@ -146,7 +161,7 @@ func (d *Demo) untilProduction(ctx context.Context, r string, st ladder) error {
 		if err != nil {
 			return err
 		}
-		if err := d.run(ctx, exit.OK, "version", v, r, "--key", "ci"); err != nil {
+		if err := d.run(ctx, exit.OK, "release", "tag", v, r, "--key", "ci"); err != nil {
 			return err
 		}
 	}
@@ -202,7 +217,7 @@ func (d *Demo) runAny(ctx context.Context, want []int, args ...string) error {
 
 func (d *Demo) exec(ctx context.Context, out, errw io.Writer, args ...string) (int, error) {
 	cmd := exec.CommandContext(ctx, d.opts.Gauntlet, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.team(), d.env, out, errw
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.team(), d.environ(), out, errw
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up after itself
 	cmd.WaitDelay = 2 * time.Minute
 	err := cmd.Run()

@@ -66,7 +66,7 @@ func TestLadderFollowsTheWalk(t *testing.T) {
 	w.Now = w.Now.Add(time.Hour)
 	at("done done done done waiting", "gauntlet approve "+id+" production", "approvals")
 	w.approve("ada", "production")
-	at("done done done done waiting", "gauntlet version v1.0.0 "+id, "no version")
+	at("done done done done waiting", "gauntlet release tag v1.0.0 "+id, "no version")
 	w.say("deployer", evidence.VersionType, evidence.Version{Version: "v1.0.0"}, w.self())
 	at("done done done done todo", "gauntlet run --to production", "")
 	veto := w.veto("linus", "")

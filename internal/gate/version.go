@@ -18,7 +18,7 @@ func (f *facts) version(tiers []config.Tier) []Requirement {
 	}
 	t := tiers[i]
 	current, hasCurrent := f.productionVersion()
-	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet version %s %s", next(current), f.ID.Short())}
+	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet release tag %s %s", next(current), f.ID.Short())}
 	if t.Version != "semver" {
 		r.Command = ""
 		r.Reason = fmt.Sprintf("the policy asks for a version of a kind that is not known: %q", t.Version)

@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -207,6 +209,73 @@ func (r *Repo) Export(ctx context.Context, path, dest string) error {
 	}
 	return nil
 }
+
+// Branch makes a branch with one commit on top of HEAD that gives files new contents:
+// path, absolute or relative to Root, to bytes. Neither the branch that is checked out
+// nor the working tree nor the index changes; modes of the files stay. A branch of that
+// name that exists is ErrBranch, and nothing is left of what was begun.
+func (r *Repo) Branch(ctx context.Context, name, message string, files map[string][]byte) (Commit, error) {
+	ref := "refs/heads/" + name
+	if _, err := run(ctx, r.Root, nil, "check-ref-format", "--branch", name); err != nil {
+		return Commit{}, fmt.Errorf("%q is %w", name, ErrBranchName)
+	}
+	if _, err := run(ctx, r.Root, nil, "rev-parse", "--verify", "--quiet", ref); err == nil {
+		return Commit{}, fmt.Errorf("branch %s: %w", name, ErrBranch)
+	}
+	dir, err := os.MkdirTemp("", "gauntlet-index-")
+	if err != nil {
+		return Commit{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	env := []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")}
+	if _, err := run(ctx, r.Root, env, "read-tree", "HEAD"); err != nil {
+		return Commit{}, err
+	}
+	for i, path := range slices.Sorted(maps.Keys(files)) {
+		rel, err := r.Rel(path)
+		if err != nil {
+			return Commit{}, err
+		}
+		listed, err := run(ctx, r.Root, nil, "ls-tree", "HEAD", "--", rel)
+		mode, _, ok := strings.Cut(listed, " ")
+		if err != nil || !ok {
+			return Commit{}, fmt.Errorf("%s is %w", path, ErrNoCommit)
+		}
+		text := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(text, files[path], 0o600); err != nil {
+			return Commit{}, err
+		}
+		blob, err := run(ctx, r.Root, nil, "hash-object", "-w", "--no-filters", "--", text)
+		if err != nil {
+			return Commit{}, err
+		}
+		if _, err := run(ctx, r.Root, env, "update-index", "--cacheinfo", mode+","+strings.TrimSpace(blob)+","+rel); err != nil {
+			return Commit{}, err
+		}
+	}
+	tree, err := run(ctx, r.Root, env, "write-tree")
+	if err != nil {
+		return Commit{}, err
+	}
+	id, err := run(ctx, r.Root, nil, "commit-tree", "-p", "HEAD", "-m", message, strings.TrimSpace(tree))
+	if err != nil && strings.Contains(err.Error(), "identity unknown") {
+		return Commit{}, errors.New("git knows no author for the commit: git config user.name \"YOUR NAME\" and git config user.email YOU@EXAMPLE.ORG")
+	}
+	if err != nil {
+		return Commit{}, fmt.Errorf("commit: %w", err)
+	}
+	// The branch last: until it is there nothing has happened that anybody sees.
+	if _, err := run(ctx, r.Root, nil, "update-ref", "-m", "gauntlet: "+message, ref, strings.TrimSpace(id), ""); err != nil {
+		return Commit{}, err
+	}
+	return r.log1(ctx, strings.TrimSpace(id), "")
+}
+
+// Wrapped by errors about a branch to be made.
+var (
+	ErrBranch     = errors.New("it exists already")
+	ErrBranchName = errors.New("no name for a branch")
+)
 
 // Rel is path, absolute or relative to Root, as git wants it: relative to Root,
 // with slashes. A path outside the repository is an error.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -218,4 +219,65 @@ func TestAFolderOutsideAnyRepositoryIsRefused(t *testing.T) {
 	if _, err := Open(context.Background(), t.TempDir()); err == nil {
 		t.Error("no error")
 	}
+}
+
+func TestBranchCommitsFilesAndLeavesAllElseAlone(t *testing.T) {
+	r, dir := repo(t)
+	write(t, dir, "a.yml", "tag: one\n")
+	write(t, dir, "sub/b.yml", "tag: one\n")
+	write(t, dir, "run.sh", "#!/bin/sh\n")
+	if err := os.Chmod(filepath.Join(dir, "run.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, dir, "ada@example.org", "Begin")
+	write(t, dir, "a.yml", "tag: mine\n")
+	write(t, dir, "new.txt", "mine\n")
+	git(t, dir, "add", "new.txt")
+	before := status(t, dir)
+
+	made, err := r.Branch(t.Context(), "bump-two", "Ask for two", map[string][]byte{
+		filepath.Join(dir, "a.yml"): []byte("tag: two\n"), "sub/b.yml": []byte("tag: two\r\n"), "run.sh": []byte("#!/bin/sh\ntrue\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := status(t, dir); after != before {
+		t.Errorf("working tree or branch changed:\n%s\n%s", before, after)
+	}
+	got, err := run(t.Context(), dir, nil, "show", "--format=%s", "--name-status", "bump-two")
+	if err != nil || got != "Ask for two\n\nM\ta.yml\nM\trun.sh\nM\tsub/b.yml\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for spec, want := range map[string]string{"bump-two:a.yml": "tag: two\n", "bump-two:sub/b.yml": "tag: two\r\n"} {
+		if got, err := run(t.Context(), dir, nil, "show", spec); err != nil || got != want {
+			t.Errorf("%s: %q, %v", spec, got, err)
+		}
+	}
+	if mode, err := run(t.Context(), dir, nil, "ls-tree", made.ID, "run.sh"); err != nil || !strings.HasPrefix(mode, "100755") {
+		t.Errorf("run.sh: %q, %v", mode, err)
+	}
+	if _, err := r.Branch(t.Context(), "bump-two", "Again", map[string][]byte{"a.yml": nil}); !errors.Is(err, ErrBranch) {
+		t.Errorf("a branch that exists: %v", err)
+	}
+	for _, name := range []string{"", "-x", "a..b", "a b"} {
+		if _, err := r.Branch(t.Context(), name, "No", map[string][]byte{"a.yml": nil}); err == nil {
+			t.Errorf("branch %q was made", name)
+		}
+	}
+	if _, err := r.Branch(t.Context(), "other", "No", map[string][]byte{"nowhere.yml": nil}); !errors.Is(err, ErrNoCommit) {
+		t.Errorf("a file of no commit: %v", err)
+	}
+	if branches, err := run(t.Context(), dir, nil, "branch", "--list", "other"); err != nil || branches != "" {
+		t.Errorf("left behind: %q, %v", branches, err)
+	}
+}
+
+// status is the branch and what is not committed.
+func status(t *testing.T, dir string) string {
+	t.Helper()
+	out, err := run(t.Context(), dir, nil, "status", "--porcelain", "--branch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

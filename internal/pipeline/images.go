@@ -23,6 +23,8 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		if err != nil {
 			return evidence.Build{}, &StepError{Step: "build", Cause: err}
 		}
+		tag := c.request[slices.Min(slices.Collect(maps.Keys(c.request)))]
+		w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", tag, shortCommit(want.Commit)))
 		return *want, nil
 	}
 	b, err := w.source(ctx, c)
@@ -146,13 +148,11 @@ func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evid
 		return nil, inputf("the values ask for %s by tag and leave the others to this commit: a release holds the images of one build; ask for all by tag or for none",
 			listed(asked))
 	}
-	first := slices.Min(slices.Collect(maps.Keys(asked)))
 	for _, r := range slices.Backward(s.view.Records) {
 		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
 		if b, err := evidence.Decode[evidence.Build](r); err == nil && holds(b, asked) {
-			w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", c.request[first], shortCommit(b.Commit)))
 			return &b, nil
 		}
 	}

@@ -23,9 +23,9 @@ import (
 var errImages = errors.New("the image test failed")
 
 // test runs the image suite and the pairing suite side by side, each unless its verdict
-// holds already. Images get their commit's tag once their own suite has passed; when it
+// holds already or it is to be made again. Images get their commit's tag once their own suite has passed; when it
 // fails, nobody needs to know whether they pair.
-func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build) error {
+func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build, again bool) error {
 	set := release.ImageSet{Images: b.Images}
 	about := evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}
 	bench, err := w.workbench()
@@ -44,12 +44,16 @@ func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build) error 
 	defer stop(nil)
 	var paired check.Result
 	var side sync.WaitGroup
-	known := w.known(s, pairs, about, "")
+	known := !again && w.known(s, pairs, about, "")
 	if !known {
 		side.Go(func() { paired = w.check(pairing, pairs, "") })
 	}
 	// Results are recorded one after the other: the image test's first.
-	if err := w.suite(ctx, s, images, about, ""); err != nil {
+	judge := w.suite
+	if again {
+		judge = w.try
+	}
+	if err := judge(ctx, s, images, about, ""); err != nil {
 		stop(errImages)
 		side.Wait()
 		return err

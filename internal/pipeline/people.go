@@ -231,8 +231,12 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 		return "", inputf("release %s is %s already", word.id.Short(), old)
 	}
 	for _, other := range word.s.made() {
-		if word.s.version(other) == v.String() {
+		named := word.s.version(other)
+		if named == v.String() {
 			return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
+		}
+		if old, err := release.ParseVersion(named); err == nil && !v.Newer(old) {
+			return "", inputf("%s does not rise above %s, which names release %s: choose a higher one", v, old, other.Short())
 		}
 	}
 	contents, err := w.open(ctx, word.id)

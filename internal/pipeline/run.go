@@ -10,8 +10,8 @@ import (
 
 // Run carries the checkout's change as far as the gates allow, at most into tier
 // to ("" for all). It returns the release it carried, also together with an error
-// once there is one.
-func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (release.Digest, error) {
+// once there is one. again tests images that have passed before once more.
+func (w *Workspace) Run(ctx context.Context, to string, again bool, o DeployOptions) (release.Digest, error) {
 	s, c, err := w.begin(ctx)
 	if err != nil {
 		return "", err
@@ -30,7 +30,7 @@ func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (releas
 		return "", err
 	}
 	id := contents.Digest()
-	if err := w.test(ctx, s, b); err != nil {
+	if err := w.test(ctx, s, b, again); err != nil {
 		return id, err
 	}
 	if err := w.render(ctx, s, contents); err != nil {
@@ -48,7 +48,8 @@ func (w *Workspace) Run(ctx context.Context, to string, o DeployOptions) (releas
 }
 
 // Build builds the checkout's images, tests them and pairs them; it deploys nothing.
-func (w *Workspace) Build(ctx context.Context) (evidence.Build, error) {
+// again is as for Run.
+func (w *Workspace) Build(ctx context.Context, again bool) (evidence.Build, error) {
 	s, c, err := w.begin(ctx)
 	if err != nil {
 		return evidence.Build{}, err
@@ -58,7 +59,7 @@ func (w *Workspace) Build(ctx context.Context) (evidence.Build, error) {
 	if err != nil {
 		return evidence.Build{}, err
 	}
-	return b, w.test(ctx, s, b)
+	return b, w.test(ctx, s, b, again)
 }
 
 // begin reads everything that can be wrong before anything is done.
