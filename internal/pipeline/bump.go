@@ -41,7 +41,11 @@ func (w *Workspace) Bump(ctx context.Context, tag, branch string) (Bumped, error
 	for name := range w.Platform.Chart.Images {
 		asked.request[name] = tag
 	}
-	if _, err := w.requested(ctx, s, asked); err != nil {
+	var missing *image.NotFoundError
+	switch _, err := w.requested(ctx, s, asked); {
+	case errors.As(err, &missing):
+		return Bumped{}, inputf("no image bears the tag %s: %w", tag, err)
+	case err != nil:
 		return Bumped{}, err
 	}
 	files, err := w.tagged(tag)
