@@ -31,7 +31,10 @@ func (n Node) nodeUnit(c Cluster, img images) unit {
 	// Before Kubernetes may see them: images in, remains of an earlier run out.
 	prepare := []spec.Step{{Wait: "unix:" + socket}, {Run: []string{"sh", "-c", clearContainers, "sh", socket}}}
 	for _, i := range img.all() {
-		prepare = append(prepare, spec.Step{Run: []string{"ctr", "-a", socket, "-n", "k8s.io", "images", "import", i.tar}})
+		prepare = append(prepare,
+			spec.Step{Run: []string{"ctr", "-a", socket, "-n", "k8s.io", "images", "import", i.tar}},
+			// No registry has it: where the kubelet of a full disk removes it, no pod starts again.
+			spec.Step{Run: []string{"ctr", "-a", socket, "-n", "k8s.io", "images", "label", i.ref, "io.cri-containerd.pinned=pinned"}})
 	}
 	kubelet := []string{program("kubelet"), "--config=" + dir("kubelet.yaml"), "--kubeconfig=" + dir("kubelet.conf"),
 		"--hostname-override=" + n.Name, "--node-ip=" + n.IP, "--node-labels=" + n.labelFlag(), "--root-dir=" + kubeletDir}

@@ -93,20 +93,19 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	}
 	args := b.arguments(spec)
 	attrs := map[string]string{"filename": dockerfile}
+	for k, v := range args {
+		attrs["build-arg:"+k] = v
+	}
+	dockerfiles := files
 	if base != "" {
-		text, err := os.ReadFile(filepath.Join(dir, dockerfile))
-		if err != nil {
-			return "", fmt.Errorf("image %s: %w", name, err)
-		}
-		on, err := basedOn(text, args)
+		rewritten, remove, err := b.rewrite(filepath.Join(dir, dockerfile), dockerfile, args, base)
 		if err != nil {
 			return "", fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but its Dockerfile cannot be built on it: %s: %w", name, spec.From, spec.Dockerfile, err)
 		}
-		attrs["context:"+on.context] = "docker-image://" + base
-		maps.Copy(args, on.args)
-	}
-	for k, v := range args {
-		attrs["build-arg:"+k] = v
+		defer remove()
+		if dockerfiles, err = fsutil.NewFS(rewritten); err != nil {
+			return "", fmt.Errorf("image %s: read its Dockerfile: %w", name, err)
+		}
 	}
 
 	p := newProgress(name, b.tell)
@@ -121,7 +120,7 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	res, err := b.client.Solve(ctx, nil, client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
-		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": dockerfiles},
 		Session:       []session.Attachable{b.auth, secretsprovider.NewSecretProvider(secrets)},
 		Exports: []client.ExportEntry{{
 			Type: client.ExporterImage,
@@ -152,6 +151,35 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	}
 	b.tell(name, fmt.Sprintf("built and pushed %s in %s", d.Short(), time.Since(p.start).Round(100*time.Millisecond)))
 	return d, nil
+}
+
+// rewrite writes a Dockerfile that is built on base, and what is ignored for it, into a
+// folder of its own, under the same name.
+func (b *builder) rewrite(file, name string, args map[string]string, base string) (dir string, remove func(), err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", nil, err
+	}
+	if text, err = buildOn(text, args, base); err != nil {
+		return "", nil, err
+	}
+	if dir, err = os.MkdirTemp("", "gauntlet-dockerfile-"); err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	to := filepath.Join(dir, filepath.FromSlash(name))
+	if err = os.MkdirAll(filepath.Dir(to), 0o755); err == nil {
+		err = os.WriteFile(to, text, 0o644)
+	}
+	const ignore = ".dockerignore"
+	if _, e := os.Stat(file + ignore); err == nil && e == nil {
+		err = copyFile(file+ignore, to+ignore)
+	}
+	if err != nil {
+		remove()
+		return "", nil, err
+	}
+	return dir, remove, nil
 }
 
 // arguments are the build arguments of one image: its own over those of all.

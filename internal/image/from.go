@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,76 +13,67 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// standIn is what an argument without a value is set to where a FROM needs it: what it
-// stands for is replaced anyway.
-const standIn = "replaced-by-gauntlet"
-
-// A based is what the last stage of a Dockerfile rests on, that BuildKit is told to
-// replace.
-type based struct {
-	context string            // name of the build context that BuildKit looks up in its place
-	args    map[string]string // build arguments that the FROM needs and nobody gave
-}
-
-// basedOn finds the image that the last stage of a Dockerfile is built on, through the
-// stages in between. args are the build arguments given. Errors name the line.
-func basedOn(dockerfile []byte, args map[string]string) (based, error) {
+// buildOn is a Dockerfile whose last stage is built on another image: the FROM that it
+// rests on, through the stages in between, names base in place of what it named. Nothing
+// else changes. args are the build arguments given, which may say what is a stage and
+// what an image; errors name the line.
+//
+// A named context of BuildKit would do the same to an image's name, but also to every
+// stage of that name: FROM worker AS worker would lose its steps.
+func buildOn(dockerfile []byte, args map[string]string, base string) ([]byte, error) {
 	parsed, err := parser.Parse(bytes.NewReader(dockerfile))
 	if err != nil {
-		return based{}, fmt.Errorf("read it: %w", err)
+		return nil, err
 	}
 	stages, global, err := instructions.Parse(parsed.AST, nil)
 	if err != nil {
-		return based{}, fmt.Errorf("read it: %w", err)
+		return nil, err
 	}
 	if len(stages) == 0 {
-		return based{}, errors.New("it has no FROM")
+		return nil, errors.New("it has no FROM")
 	}
 	lex := shell.NewLex(parsed.EscapeToken)
 	env, err := arguments(lex, global, args)
 	if err != nil {
-		return based{}, err
+		return nil, err
 	}
-	b := based{args: map[string]string{}}
-	at := len(stages) - 1
-	for {
+	for at := len(stages) - 1; ; {
 		s := stages[at]
 		found, err := lex.ProcessWordWithMatches(s.BaseName, env)
 		if err != nil {
-			return based{}, fmt.Errorf("line %d: FROM %s: %w", line(s), s.BaseName, err)
+			return nil, fmt.Errorf("line %d: FROM %s: %w", line(s), s.BaseName, err)
 		}
-		if len(found.Unmatched) > 0 {
-			for name := range found.Unmatched {
-				b.args[name] = standIn
-			}
-			all := maps.Clone(args)
-			if all == nil {
-				all = map[string]string{}
-			}
-			maps.Copy(all, b.args)
-			if env, err = arguments(lex, global, all); err != nil {
-				return based{}, err
-			}
-			if found, err = lex.ProcessWordWithMatches(s.BaseName, env); err != nil {
-				return based{}, fmt.Errorf("line %d: FROM %s: %w", line(s), s.BaseName, err)
-			}
-		}
-		before := slices.IndexFunc(stages[:at], func(o instructions.Stage) bool { return strings.EqualFold(o.Name, found.Result) })
-		if before >= 0 {
+		name := found.Result
+		if before := slices.IndexFunc(stages[:at], func(o instructions.Stage) bool { return o.Name != "" && strings.EqualFold(o.Name, name) }); before >= 0 {
 			at = before
 			continue
 		}
-		if strings.EqualFold(found.Result, "scratch") {
-			return based{}, fmt.Errorf("line %d: the last stage is built from scratch: there is no image to replace", line(s))
+		if strings.EqualFold(name, "scratch") {
+			return nil, fmt.Errorf("line %d: the last stage is built from scratch: there is no image to replace", line(s))
 		}
-		named, err := reference.ParseNormalizedNamed(found.Result)
-		if err != nil {
-			return based{}, fmt.Errorf("line %d: FROM %s is no image: %w", line(s), found.Result, err)
+		// What an argument without a value leaves is no name: base is what it waits for.
+		if _, err := reference.ParseNormalizedNamed(name); len(found.Unmatched) == 0 && err != nil {
+			return nil, fmt.Errorf("line %d: FROM %s is no image: %w", line(s), name, err)
 		}
-		// As BuildKit's frontend looks up a named context (dockerui.Client.NamedContext).
-		b.context = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
-		return b, nil
+		return replaceBase(dockerfile, s, base)
 	}
+}
+
+// replaceBase gives one FROM another image.
+func replaceBase(dockerfile []byte, s instructions.Stage, base string) ([]byte, error) {
+	lines := bytes.SplitAfter(dockerfile, []byte("\n"))
+	from := lines[line(s)-1]
+	at := bytes.Index(from, []byte(s.BaseName))
+	if keyword := bytes.IndexByte(from, ' '); at >= 0 && at < keyword {
+		if at = bytes.Index(from[keyword:], []byte(s.BaseName)); at >= 0 {
+			at += keyword
+		}
+	}
+	if at < 0 {
+		return nil, fmt.Errorf("line %d: the image is on another line than its FROM: write them on one", line(s))
+	}
+	lines[line(s)-1] = slices.Concat(from[:at], []byte(base), from[at+len(s.BaseName):])
+	return bytes.Join(lines, nil), nil
 }
 
 // arguments are the values of the ARGs before the first FROM.

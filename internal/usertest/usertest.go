@@ -76,9 +76,13 @@ func (s Set) Runs() []File {
 	return slices.DeleteFunc(slices.Clone(s), func(f File) bool { return f.Kind() == Data })
 }
 
-// Digests are the files' names and digests: what a suite that runs them has to name.
+// Digests are the files' names and digests, and the runner's: what a suite that runs
+// them has to name. None for no files.
 func (s Set) Digests() []string {
-	var list []string
+	if len(s) == 0 {
+		return nil
+	}
+	list := []string{string(release.DigestOf(runner))}
 	for _, f := range s {
 		list = append(list, f.Name+" "+string(release.DigestOf(f.Data)))
 	}
