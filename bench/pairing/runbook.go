@@ -18,6 +18,7 @@ type runbook struct {
 	*rig.Rig
 	dir       string // copy of the platform's sources
 	namespace string
+	begun     string // when, for tags that no earlier run has used
 	runs      int
 }
 
@@ -31,7 +32,7 @@ assert client.submit(sum, [1, 2, 3]).result(timeout=60) == 6
 `
 
 func newRunbook(ctx context.Context, r *rig.Rig, of *rig.Platform) (*runbook, error) {
-	b := &runbook{Rig: r, dir: filepath.Join(r.Work, "runbook"), namespace: "bench-runbook"}
+	b := &runbook{Rig: r, dir: filepath.Join(r.Work, "runbook"), namespace: "bench-runbook", begun: time.Now().UTC().Format("20060102-150405")}
 	if err := r.Namespace(ctx, b.namespace); err != nil {
 		return nil, err
 	}
@@ -42,7 +43,9 @@ func newRunbook(ctx context.Context, r *rig.Rig, of *rig.Platform) (*runbook, er
 // the suite. Pods are deleted afterwards, outside of the time.
 func (b *runbook) verdict(ctx context.Context) (took time.Duration, err error) {
 	b.runs++
-	tag := fmt.Sprintf("r%d", b.runs)
+	// A node that knows a tag starts what it has by that name and pulls nothing: a tag of
+	// an earlier run would measure, and test, that run's images.
+	tag := fmt.Sprintf("%s-%d", b.begun, b.runs)
 	scheduler, worker := "scheduler-"+tag, "worker-"+tag
 	kubectl := func(args ...string) rig.Command {
 		return b.Kubectl(append([]string{"--namespace", b.namespace}, args...)...)
