@@ -177,6 +177,12 @@ func secondChart(t *testing.T) {
 	repo := lab.Registry + "/e2e/ledger-" + strings.ToLower(randomName())
 	c.set("gauntlet.yaml", map[string]any{"ledger": repo, "workbench.namespace": "e2e-tiny-bench", "hubs.tiny.namespace": "e2e-tiny"})
 	s := &small{team: c, name: "e2e-tiny", repo: repo}
+	// So are their tests, so that the verdicts hold here too.
+	if err := os.CopyFS(filepath.Join(c.dir, "tests"), os.DirFS(filepath.Join(pangeo.dir, "tests"))); err != nil {
+		t.Fatal(err)
+	}
+	s.replace("gauntlet.yaml", "zarr, geopandas, shapely]\n    worker:", "zarr, geopandas, shapely]\n      tests: [tests/test_notebook.py]\n    worker:")
+	s.replace("gauntlet.yaml", "template: /pre-home/worker-template.yml}", "template: /pre-home/worker-template.yml, tests: [tests/test_workers.py, tests/areas.ipynb]}")
 	t.Cleanup(s.remove)
 	s.write("policy.yaml", strings.Replace(smallPolicyText(t), "hubs: all", "hubs: any", 1))
 	s.set("tiny.yaml", map[string]any{"notebook.digestOrTag": ""})

@@ -163,27 +163,34 @@ def tls(clock):
     return "a worker joins over TLS with certificates of both sides, and a task runs"
 
 
+def process():
+    """The process that a task runs in: pods count theirs from one."""
+    import os, socket
+
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def processes(clock):
-    return each_worker(clock, os.getpid)
+    return each_worker(clock, process)
 
 
 @check("death")
 def death(clock):
-    before, victim = workers(), one_worker()
-    pid = send(os.getpid, workers=[victim]).result(timeout=clock.left)
+    before = workers()
+    victim = send(process, workers=[before[0]]).result(timeout=clock.left)
 
-    def work(pid, _):
-        import os, signal, time
+    def work(victim, _):
+        import os, signal, socket, time
 
         time.sleep(0.1)  # no worker takes them all
-        if os.getpid() == pid:
-            os.kill(pid, signal.SIGKILL)
+        if f"{socket.gethostname()}:{os.getpid()}" == victim:
+            os.kill(os.getpid(), signal.SIGKILL)
         return 42
 
-    tasks = client.map(work, [pid] * 2 * len(before), range(2 * len(before)), pure=False)
+    tasks = client.map(work, [victim] * 2 * len(before), range(2 * len(before)), pure=False)
     for task in tasks:
         same("a task whose worker died", task.result(timeout=clock.left), 42)
-    await_new(clock, len(before), pid, "a worker that was killed did not come back")
+    await_new(clock, len(before), victim, "a worker that was killed did not come back")
     return f"a worker killed in mid-task: all {len(tasks)} tasks were done and the worker came back"
 
 
@@ -191,13 +198,13 @@ def death(clock):
 def memory_limit(clock):
     before, worker = workers(), one_worker()
     limit = memory_of(worker)
-    pid = send(os.getpid, workers=[worker]).result(timeout=clock.left)
+    victim = send(process, workers=[worker]).result(timeout=clock.left)
 
-    def hoard(pid, limit, _):
-        import os, time
+    def hoard(victim, limit, _):
+        import os, socket, time
 
         time.sleep(0.1)
-        if os.getpid() != pid:
+        if f"{socket.gethostname()}:{os.getpid()}" != victim:
             return "stopped"
         kept = []
         for _ in range(int(1.5 * limit / (16 << 20))):
@@ -205,19 +212,19 @@ def memory_limit(clock):
         time.sleep(10)
         return f"{len(kept) * 16} MB were taken and nobody minded"
 
-    tasks = client.map(hoard, [pid] * 2 * len(before), [limit] * 2 * len(before), range(2 * len(before)), pure=False)
+    tasks = client.map(hoard, [victim] * 2 * len(before), [limit] * 2 * len(before), range(2 * len(before)), pure=False)
     for task in tasks:
         same(f"a task that takes more than its worker's {limit >> 20} MB", task.result(timeout=clock.left), "stopped")
-    await_new(clock, len(before), pid, "a worker that took too much memory did not come back")
+    await_new(clock, len(before), victim, "a worker that took too much memory did not come back")
     return f"a task that takes more than {limit >> 20} MB is stopped, its worker comes back"
 
 
-def await_new(clock, count, pid, why):
-    """Waits until all workers are there and none is the process pid."""
+def await_new(clock, count, old, why):
+    """Waits until all workers are there and none is the old process."""
     await_workers(clock, count, why)
-    while pid in processes(clock).values():
+    while old in processes(clock).values():
         if clock.over:
-            raise Problem(f"process {pid} of a worker should have been stopped and still runs")
+            raise Problem(f"process {old} of a worker should have been stopped and still runs")
         time.sleep(0.05)
     await_workers(clock, count, why)
 
