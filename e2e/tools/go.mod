@@ -1,7 +1,8 @@
 module gauntlet/e2e/tools
 
-// What people deploy their hubs with before gauntlet comes, and the tests' runner. A module of its own, so
-// that its dependencies and those of gauntlet never decide each other's versions.
+// What people deploy their hubs with before gauntlet comes, and the tests' runner. A
+// module of its own, so that its dependencies and those of gauntlet never decide each
+// other's versions.
 
 go 1.26.8
 
