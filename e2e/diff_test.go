@@ -42,7 +42,7 @@ func diffs(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := func(install string) map[string]string { return map[string]string{"INSTALL": install} }
-	set, err := image.Build(t.Context(), image.Options{
+	built, err := image.Build(t.Context(), image.Options{
 		Registry: lab.Registry + "/e2e", Source: source, Dir: c.dir, BuildKit: lab.BuildkitAddr(),
 		Images: config.Images{
 			Secrets: []config.BuildSecret{{ID: "ca", File: "/etc/ssl/certs/ca-certificates.crt"}},
@@ -59,7 +59,7 @@ func diffs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := func(name string) string { return image.Ref(lab.Registry+"/e2e", name, set.Images[name]) }
+	ref := func(name string) string { return image.Ref(lab.Registry+"/e2e", name, built.Set.Images[name]) }
 	type change struct{ Package, What, From, To string }
 	want := []change{
 		{"colorama", "upgraded", "0.4.5", "0.4.6"},

@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gauntlet/internal/pipeline"
 	"gauntlet/internal/release"
 )
 
 func (a *app) buildCmd() *cobra.Command {
-	var again bool
+	var o pipeline.BuildOptions
 	c := &cobra.Command{
 		Use:   "build",
 		Short: "Build the images of this commit, test them and pair them",
@@ -24,6 +25,7 @@ are not built again, and verdicts on the same images by the same tests are reuse
 What asks for them then: gauntlet bump.`,
 		Example: `  gauntlet build --key ci
   gauntlet build --key ci --again      test and pair them once more
+  gauntlet build --key ci --dirty      of the working tree, before it is committed
   gauntlet build -o json`,
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -31,7 +33,7 @@ What asks for them then: gauntlet bump.`,
 			if err != nil {
 				return err
 			}
-			b, err := w.Build(c.Context(), again)
+			b, err := w.Build(c.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -51,11 +53,12 @@ What asks for them then: gauntlet bump.`,
 			})
 		},
 	}
-	againFlag(c, &again)
+	buildFlags(c, &o)
 	return c
 }
 
-// againFlag is for commands that test images.
-func againFlag(c *cobra.Command, again *bool) {
-	c.Flags().BoolVar(again, "again", false, "test and pair the images once more, whatever the ledger says of them")
+// buildFlags are for commands that build and test images.
+func buildFlags(c *cobra.Command, o *pipeline.BuildOptions) {
+	c.Flags().BoolVar(&o.Again, "again", false, "test and pair the images once more, whatever the ledger says of them")
+	c.Flags().BoolVar(&o.Dirty, "dirty", false, "take the working tree as it is, with what no commit holds: for the first tier only, and named so")
 }

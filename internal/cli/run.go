@@ -12,7 +12,7 @@ import (
 
 func (a *app) runCmd() *cobra.Command {
 	var to string
-	var again bool
+	var build pipeline.BuildOptions
 	var o pipeline.DeployOptions
 	c := &cobra.Command{
 		Use:   "run",
@@ -26,14 +26,15 @@ anything fails is rolled back: see gauntlet deploy --help.
 Exit codes: 0 it got there; 1 a step failed; 2 the configuration or checkout is
 wrong; 3 it waits for people or time; 4 the gate denies.`,
 		Example: `  gauntlet run --to bleeding-edge --key ci
-  gauntlet run                             as far as the gates allow`,
+  gauntlet run                             as far as the gates allow
+  gauntlet run --dirty --key ci            try what is not committed yet, on the first tier`,
 		Args: args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			w, err := a.open()
 			if err != nil {
 				return err
 			}
-			id, err := w.Run(c.Context(), to, again, o)
+			id, last, err := w.Run(c.Context(), to, build, o)
 			if err != nil {
 				return a.verdict(a.withRelease(err, id.Short()))
 			}
@@ -41,12 +42,12 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 				Result  string         `json:"result"`
 				Release release.Digest `json:"release"`
 			}
-			line := fmt.Sprintf("release %s has passed %s", id.Short(), passed(to))
+			line := fmt.Sprintf("release %s has passed %s", id.Short(), passed(last))
 			return a.print(result{line, id}, func() { fmt.Fprintln(a.out, plain(line)) })
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "stop after this tier")
-	againFlag(c, &again)
+	buildFlags(c, &build)
 	deployFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("to", a.completeTiers)
 	return c

@@ -15,7 +15,7 @@ func (a *app) open() (*pipeline.Workspace, error) {
 	if key == "" {
 		key = os.Getenv("GAUNTLET_KEY")
 	}
-	return pipeline.Open(pipeline.Options{File: a.file, Key: key, Observe: a.progress().Event})
+	return pipeline.Open(pipeline.Options{File: a.file, Key: key, Version: version(), Observe: a.progress().Event})
 }
 
 // print writes a result: as JSON, or with the function for people.

@@ -105,7 +105,11 @@ func (d *document) knownImage(p *Platform, field, image string) {
 
 func (d *document) checkImages(p *Platform) {
 	im := p.Images
-	d.need("images.source", im.Source, "the folder of the Dockerfiles")
+	if d.need("images.source", im.Source, "the folder of the Dockerfiles") {
+		if _, _, err := ParseSource(im.Source); err != nil {
+			d.bad("images.source", err.Error(), "write a folder, or https://HOST/REPOSITORY.git#BRANCH:FOLDER")
+		}
+	}
 	if len(im.Build) == 0 && !d.reported("images.build") {
 		d.bad("images.build", "there is no image", "add build: {notebook: {dockerfile: notebook/Dockerfile}}")
 	}

@@ -39,7 +39,7 @@ type Workbench struct {
 
 // Images says what `gauntlet build` builds.
 type Images struct {
-	Source  string            `yaml:"source"` // folder inside a git repository; its newest commit is the tag
+	Source  string            `yaml:"source"` // folder inside a git repository, or URL#REF:FOLDER of one; its newest commit is the tag
 	Base    string            `yaml:"base"`
 	Args    map[string]string `yaml:"args"`    // build arguments of every image
 	Secrets []BuildSecret     `yaml:"secrets"` // files the builds may mount, never kept in an image

@@ -108,7 +108,7 @@ func makeHub(ctx context.Context, example string, title func(string, ...any), pr
 		return err
 	}
 	title("the hub image: JupyterHub, KubeSpawner and the proxy (about a minute)")
-	set, err := image.Build(ctx, image.Options{
+	built, err := image.Build(ctx, image.Options{
 		Registry: registry, Source: example, Dir: example, BuildKit: lab.BuildkitAddr(),
 		Images: config.Images{
 			Args:    map[string]string{"BASE": registry + "/base:bookworm"},
@@ -125,7 +125,7 @@ func makeHub(ctx context.Context, example string, title func(string, ...any), pr
 		return err
 	}
 	for _, tag := range []string{version, "recipe-" + recipe} {
-		if err := retag(ctx, image.Ref(registry, "hub", set.Images["hub"]), ref+":"+tag); err != nil {
+		if err := retag(ctx, image.Ref(registry, "hub", built.Set.Images["hub"]), ref+":"+tag); err != nil {
 			return err
 		}
 	}

@@ -11,12 +11,12 @@ import (
 	"gauntlet/internal/release"
 )
 
-// Predicate types, in-toto's TypeURI. TestResult is in-toto's own; the others are
-// described in docs/formats.md, since no public predicate says "approved" or
+// Predicate types, in-toto's TypeURI. TestResult is in-toto's own and Build SLSA's; the
+// others are described in docs/formats.md, since no public predicate says "approved" or
 // "deployed".
 const (
 	TestResultType = "https://in-toto.io/attestation/test-result/v0.1"
-	BuildType      = "urn:gauntlet:build:v1"
+	BuildType      = "https://slsa.dev/provenance/v1"
 	ReleaseType    = "urn:gauntlet:release:v1"
 	ApprovalType   = "urn:gauntlet:approval:v1"
 	SignoffType    = "urn:gauntlet:signoff:v1"
@@ -30,13 +30,19 @@ const (
 	AdoptionType   = "urn:gauntlet:adoption:v1"
 )
 
-// Kinds of subject: the name of the in-toto subject.
+// Kinds of subject: the name of the in-toto subject. What is named otherwise lies outside
+// of the ledger: an image in its registry.
 const (
 	ImageSet   = "imageset"
 	Deployable = "deployable"
 	Release    = "release"
 	Policy     = "policy"
 )
+
+// Kept says whether subjects of a kind are artifacts of the ledger.
+func Kept(kind string) bool {
+	return kind == ImageSet || kind == Deployable || kind == Release || kind == Policy
+}
 
 // A Subject is what a statement is about.
 type Subject struct {

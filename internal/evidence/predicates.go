@@ -33,8 +33,11 @@ type TestResult struct {
 
 // A Descriptor is in-toto's ResourceDescriptor, the part we use.
 type Descriptor struct {
-	Name   string            `json:"name"`
-	Digest map[string]string `json:"digest"`
+	Name        string            `json:"name,omitempty"`
+	URI         string            `json:"uri,omitempty"`
+	MediaType   string            `json:"mediaType,omitempty"`
+	Digest      map[string]string `json:"digest"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // A Check is the result of one check of a suite.
@@ -45,16 +48,6 @@ type Check struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// A Build says that an image set was built from one source. Subject: the image set.
-type Build struct {
-	Source string                    `json:"source"` // digest over source tree and build settings: equal sources are not built twice
-	Commit string                    `json:"commit"` // full id of the commit of the image source
-	Label  string                    `json:"label"`  // the tag its images bear: the short commit
-	Images map[string]release.Digest `json:"images"`
-	Total  int64                     `json:"total,omitempty"`  // bytes of the images' layers in the registry, each counted once
-	Shared int64                     `json:"shared,omitempty"` // bytes of those that more than one image has
-}
-
 // A Commit is one commit a release holds, with who wrote it (e-mail address, lower case).
 type Commit struct {
 	ID     string `json:"id"`
@@ -63,10 +56,11 @@ type Commit struct {
 
 // A Made says where a release came from. Subject: the release.
 type Made struct {
-	Commit  string   `json:"commit"`         // of the repository that holds gauntlet.yaml
-	Label   string   `json:"label"`          // what people call it until it has a version
-	Base    string   `json:"base,omitempty"` // commit of production's release when this one was made
-	Commits []Commit `json:"commits"`        // reachable from Commit (and the images' commit), not from Base
+	Commit  string   `json:"commit"`          // of the repository that holds gauntlet.yaml
+	Label   string   `json:"label"`           // what people call it until it has a version
+	Dirty   bool     `json:"dirty,omitempty"` // made of a tree with changes that no commit holds
+	Base    string   `json:"base,omitempty"`  // commit of production's release when this one was made
+	Commits []Commit `json:"commits"`         // reachable from Commit (and the images' commit), not from Base
 }
 
 // An Approval is a board member's word that a release may enter a tier. Subject: the release.

@@ -71,6 +71,17 @@ func by[T any](f *facts, all []said[T], role string) []said[T] {
 	return slices.DeleteFunc(all, func(s said[T]) bool { return s.who == "" || !f.people.Has(s.who, role) })
 }
 
+// newestOr is the last statement about a subject that has what is wanted, or else the
+// last.
+func newestOr[T any](all []said[T], kind string, d release.Digest, wanted func(T) bool) (said[T], bool) {
+	for _, s := range slices.Backward(all) {
+		if s.About(kind, d) && wanted(s.what) {
+			return s, true
+		}
+	}
+	return newest(all, kind, d)
+}
+
 // newest is the last statement about a subject.
 func newest[T any](all []said[T], kind string, d release.Digest) (said[T], bool) {
 	for _, s := range slices.Backward(all) {

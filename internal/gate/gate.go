@@ -105,7 +105,7 @@ func Evaluate(in Input) Verdict {
 	}
 	rs := []Requirement{f.ledgerComplete()}
 	rs = append(rs, f.clockSkew()...)
-	rs = append(rs, f.releaseMade(), f.build(), f.imageTest(), f.pairing(), f.render(), f.noVeto(), f.noHold(in.Policy.Tiers[i], in.Hub),
+	rs = append(rs, f.releaseMade(i), f.build(i), f.imageTest(), f.pairing(), f.render(), f.noVeto(), f.noHold(in.Policy.Tiers[i], in.Hub),
 		f.notRolledBack(in.Policy.Tiers[i]), f.noFreeze(in.Policy.Tiers[i], in.Hub))
 	rs = append(rs, f.overrideDue(in.Policy.Tiers[i])...)
 	for j, t := range in.Policy.Tiers[:i] {

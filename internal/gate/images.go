@@ -14,14 +14,26 @@ import (
 // runCommand is what makes evidence that machines give.
 const runCommand = "gauntlet run"
 
+// uncommitted denies a tier but the first what was made of a tree with changes that no
+// commit holds: nobody can make it again.
+func (f *facts) uncommitted(name, what, commit string) Requirement {
+	return Requirement{
+		Name: name, Decision: Deny, Command: runCommand,
+		Reason: fmt.Sprintf("%s with changes that commit %s does not hold, which only %s takes: commit them", what, short(commit), f.Policy.Tiers[0].Name),
+	}
+}
+
 // releaseMade: a builder says where the release came from.
-func (f *facts) releaseMade() Requirement {
-	made, ok := newest(f.made, evidence.Release, f.ID)
+func (f *facts) releaseMade(tier int) Requirement {
+	made, ok := newestOr(f.made, evidence.Release, f.ID, func(m evidence.Made) bool { return !m.Dirty })
 	if !ok {
 		return Requirement{
 			Name: "release-made", Decision: Wait, Command: runCommand,
 			Reason: fmt.Sprintf("no builder says where release %s came from%s", f.ID.Short(), f.ignored(evidence.ReleaseType, evidence.Release, f.ID)),
 		}
+	}
+	if made.what.Dirty && tier > 0 {
+		return f.uncommitted("release-made", "the release was made", made.what.Commit)
 	}
 	return Requirement{
 		Name: "release-made", Decision: Allow, Since: made.Time, Evidence: ids(made),
@@ -30,14 +42,17 @@ func (f *facts) releaseMade() Requirement {
 }
 
 // build: a builder says that the images came from one commit.
-func (f *facts) build() Requirement {
+func (f *facts) build(tier int) Requirement {
 	set := f.Release.ImageSet
-	b, ok := newest(f.builds, evidence.ImageSet, set)
+	b, ok := newestOr(f.builds, evidence.ImageSet, set, func(b evidence.Build) bool { return !b.Dirty })
 	if !ok {
 		return Requirement{
 			Name: "build", Decision: Wait, Command: runCommand,
 			Reason: fmt.Sprintf("no builder says what image set %s was built from%s", set.Short(), f.ignored(evidence.BuildType, evidence.ImageSet, set)),
 		}
+	}
+	if b.what.Dirty && tier > 0 {
+		return f.uncommitted("build", "its images were built", b.what.Commit)
 	}
 	return Requirement{
 		Name: "build", Decision: Allow, Since: b.Time, Evidence: ids(b),

@@ -41,7 +41,7 @@ func Ladder(in Input) []Step {
 	in.Hub = ""
 	f := gather(in)
 	steps := []Step{
-		suiteStep("image build test", f.build(), f.imageTest()),
+		suiteStep("image build test", f.build(0), f.imageTest()),
 		suiteStep("image pairing test", f.pairing()),
 	}
 	for _, t := range in.Policy.Tiers {

@@ -19,9 +19,10 @@ import (
 	"gauntlet/internal/evidence"
 )
 
-// A Repo is a working tree and the repository it belongs to.
+// A Repo is a repository at one revision.
 type Repo struct {
 	Root string // top folder of the working tree, absolute, links resolved
+	Rev  string // what is looked at: "HEAD", or the id of a commit
 }
 
 // A Commit is one commit.
@@ -46,18 +47,18 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the git repository of %s: %w", dir, err)
 	}
-	return &Repo{Root: strings.TrimSuffix(out, "\n")}, nil
+	return &Repo{Root: strings.TrimSuffix(out, "\n"), Rev: "HEAD"}, nil
 }
 
-// Head is the commit that is checked out.
+// Head is the commit that is looked at.
 func (r *Repo) Head(ctx context.Context) (Commit, error) {
-	return r.log1(ctx, "HEAD", "")
+	return r.log1(ctx, r.Rev, "")
 }
 
-// LastCommit is the newest commit reachable from HEAD that changed something in
+// LastCommit is the newest commit reachable from Rev that changed something in
 // path: a path relative to Root or absolute, "" or "." for all.
 func (r *Repo) LastCommit(ctx context.Context, path string) (Commit, error) {
-	return r.log1(ctx, "HEAD", path)
+	return r.log1(ctx, r.Rev, path)
 }
 
 func (r *Repo) log1(ctx context.Context, rev, path string) (Commit, error) {
@@ -84,15 +85,15 @@ func (r *Repo) log1(ctx context.Context, rev, path string) (Commit, error) {
 	return Commit{ID: id, Time: time.Unix(sec, 0).UTC()}, nil
 }
 
-// Tree is the id of the tree that HEAD holds at path: equal ids, equal files.
+// Tree is the id of the tree that Rev holds at path: equal ids, equal files.
 func (r *Repo) Tree(ctx context.Context, path string) (string, error) {
 	rel, err := r.Rel(path)
 	if err != nil {
 		return "", err
 	}
-	spec := "HEAD:" + rel
+	spec := r.Rev + ":" + rel
 	if rel == "." {
-		spec = "HEAD^{tree}"
+		spec = r.Rev + "^{tree}"
 	}
 	out, err := run(ctx, r.Root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", spec)
 	if err != nil {
@@ -101,7 +102,7 @@ func (r *Repo) Tree(ctx context.Context, path string) (string, error) {
 	id := strings.TrimSpace(out)
 	kind, err := run(ctx, r.Root, nil, "cat-file", "-t", id)
 	if err != nil {
-		return "", fmt.Errorf("read what %s is in commit HEAD of %s: %w", path, r.Root, err)
+		return "", fmt.Errorf("read what %s is in commit %s of %s: %w", path, r.Rev, r.Root, err)
 	}
 	if strings.TrimSpace(kind) != "tree" {
 		return "", fmt.Errorf("%s in %s is no folder in its newest commit but a %s", path, r.Root, strings.TrimSpace(kind))
@@ -180,34 +181,77 @@ func address(s string) string {
 	return s[open+1 : end]
 }
 
-// Export writes the files that HEAD holds under path into the folder dest, which
-// must be empty or missing: what is committed, whatever the working tree holds.
-func (r *Repo) Export(ctx context.Context, path, dest string) error {
-	tree, err := r.Tree(ctx, path)
-	if err != nil {
-		return err
-	}
-	dest, err = filepath.Abs(dest)
+// Export writes the files of a tree (as Tree or WorkingTree names it) into the folder
+// dest, which must be empty or missing: what the tree holds, whatever else is there.
+func (r *Repo) Export(ctx context.Context, tree, dest string) error {
+	dest, err := filepath.Abs(dest)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dest, 0o755); err != nil {
-		return fmt.Errorf("make a folder for the files of %s: %w", path, err)
+		return fmt.Errorf("make a folder for the files of tree %s: %w", tree, err)
 	}
-	// An index of its own: the user's is not touched.
-	tmp, err := os.MkdirTemp("", "gauntlet-index-")
+	env, remove, err := ownIndex()
 	if err != nil {
-		return fmt.Errorf("make an index for the files of %s: %w", path, err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	env := []string{"GIT_INDEX_FILE=" + filepath.Join(tmp, "index")}
+	defer remove()
 	if _, err := run(ctx, r.Root, env, "read-tree", tree); err != nil {
-		return fmt.Errorf("read the files of %s from its newest commit: %w", path, err)
+		return fmt.Errorf("read the files of tree %s: %w", tree, err)
 	}
 	if _, err := run(ctx, r.Root, env, "checkout-index", "--all", "--prefix="+dest+"/"); err != nil {
-		return fmt.Errorf("write the files of %s: %w", path, err)
+		return fmt.Errorf("write the files of tree %s: %w", tree, err)
 	}
 	return nil
+}
+
+// WorkingTree is the id of a tree with the files under path as they lie in the working
+// tree, ignored ones left out. It is kept in the repository, where nothing names it;
+// the index stays as it is.
+func (r *Repo) WorkingTree(ctx context.Context, path string) (string, error) {
+	rel, err := r.Rel(path)
+	if err != nil {
+		return "", err
+	}
+	env, remove, err := ownIndex()
+	if err != nil {
+		return "", err
+	}
+	defer remove()
+	if _, err := run(ctx, r.Root, env, "read-tree", r.Rev); err != nil {
+		return "", fmt.Errorf("read commit %s of %s: %w", r.Rev, r.Root, err)
+	}
+	if _, err := run(ctx, r.Root, env, "add", "--all", "--", rel); err != nil {
+		return "", fmt.Errorf("read the files of %s: %w", path, err)
+	}
+	args := []string{"write-tree"}
+	if rel != "." {
+		args = append(args, "--prefix="+rel+"/")
+	}
+	id, err := run(ctx, r.Root, env, args...)
+	if err != nil {
+		return "", fmt.Errorf("%s in %s holds no file: %w", path, r.Root, err)
+	}
+	return strings.TrimSpace(id), nil
+}
+
+// ownIndex is the environment of an index beside the user's, which is not touched.
+func ownIndex() (env []string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "gauntlet-index-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make an index for git: %w", err)
+	}
+	return []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")}, func() { _ = os.RemoveAll(dir) }, nil
+}
+
+// Origin is the address that the repository was cloned from, without user name and
+// password; "" when it has none, or one that is a folder of this machine.
+func (r *Repo) Origin(ctx context.Context) string {
+	out, err := run(ctx, r.Root, nil, "remote", "get-url", "origin")
+	if err != nil {
+		return ""
+	}
+	return public(strings.TrimSpace(out))
 }
 
 // Branch makes a branch with one commit on top of HEAD that gives files new contents:
@@ -222,12 +266,16 @@ func (r *Repo) Branch(ctx context.Context, name, message string, files map[strin
 	if _, err := run(ctx, r.Root, nil, "rev-parse", "--verify", "--quiet", ref); err == nil {
 		return Commit{}, fmt.Errorf("branch %s: %w", name, ErrBranch)
 	}
-	dir, err := os.MkdirTemp("", "gauntlet-index-")
+	dir, err := os.MkdirTemp("", "gauntlet-branch-")
 	if err != nil {
 		return Commit{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	env := []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")}
+	env, remove, err := ownIndex()
+	if err != nil {
+		return Commit{}, err
+	}
+	defer remove()
 	if _, err := run(ctx, r.Root, env, "read-tree", "HEAD"); err != nil {
 		return Commit{}, err
 	}

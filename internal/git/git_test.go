@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,7 +193,11 @@ func TestExportWritesWhatIsCommitted(t *testing.T) {
 	write(t, dir, "images/Dockerfile", "FROM changed\n")
 	write(t, dir, "images/new", "")
 	dest := filepath.Join(t.TempDir(), "out")
-	if err := r.Export(context.Background(), filepath.Join(dir, "images"), dest); err != nil {
+	tree, err := r.Tree(context.Background(), filepath.Join(dir, "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Export(context.Background(), tree, dest); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(dest, "Dockerfile"))
@@ -280,4 +285,54 @@ func status(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func TestTheWorkingTreeHoldsWhatNoCommitDoes(t *testing.T) {
+	r, dir := repo(t)
+	ctx := context.Background()
+	images := filepath.Join(dir, "images")
+	working := func() string {
+		t.Helper()
+		id, err := r.WorkingTree(ctx, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	committed, err := r.Tree(ctx, images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if working() != committed {
+		t.Error("without changes the working tree is another one than the commit's")
+	}
+	write(t, dir, "images/new", "text\n")
+	write(t, dir, "images/x.cache", "ignored")
+	write(t, dir, "chart/values.yaml", "a: 3\n")
+	if err := os.Remove(filepath.Join(images, "run.sh")); err != nil {
+		t.Fatal(err)
+	}
+	dest := t.TempDir()
+	if err := r.Export(ctx, working(), dest); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if d := cmp.Diff([]string{"Dockerfile", "new"}, names); d != "" {
+		t.Error(d)
+	}
+	dirty, err := r.Dirty(ctx, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(dirty)
+	if d := cmp.Diff([]string{"chart/values.yaml", "images/new", "images/run.sh"}, dirty); d != "" {
+		t.Errorf("the user's index changed: %s", d)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
 	"gauntlet/internal/release"
 )
 
@@ -28,6 +29,13 @@ type Options struct {
 	Observe func(image, text string)
 }
 
+// Built is what a build made.
+type Built struct {
+	Set      release.ImageSet
+	Resolved map[string][]evidence.Descriptor // image to what BuildKit fetched for it, by digest
+	BuildKit string                           // version of BuildKit
+}
+
 // Build builds all images side by side and pushes them by digest, then writes
 // the digests of workers into the notebooks they belong to. No tag is touched:
 // that is for Tag, once the set has passed its test. The first image that fails
@@ -38,41 +46,44 @@ type Options struct {
 // Dockerfile. An image with `from` is built on that image as it was just built,
 // whatever the FROM that its last stage rests on names. `images.base`, when set, is the
 // build argument BASE unless `args` has one; an image's own args win over those of all.
-func Build(ctx context.Context, o Options) (release.ImageSet, error) {
+func Build(ctx context.Context, o Options) (Built, error) {
 	if err := o.check(); err != nil {
-		return release.ImageSet{}, err
+		return Built{}, err
 	}
 	b, err := newBuilder(ctx, &o)
 	if err != nil {
-		return release.ImageSet{}, err
+		return Built{}, err
 	}
 	defer b.close()
 
-	built, err := b.all(ctx)
+	images, err := b.all(ctx)
 	if err != nil {
-		return release.ImageSet{}, err
+		return Built{}, err
 	}
-	set := maps.Clone(built)
+	out := Built{Set: release.ImageSet{Images: map[string]release.Digest{}}, Resolved: map[string][]evidence.Descriptor{}, BuildKit: b.version}
+	for name, m := range images {
+		out.Set.Images[name], out.Resolved[name] = m.digest, m.resolved
+	}
 	for _, p := range o.Images.Pairs {
 		if p.Template == "" && p.Environment == "" {
 			continue
 		}
-		d, err := nameWorker(ctx, Ref(o.Registry, p.Notebook, set[p.Notebook]), p, Ref(o.Registry, p.Worker, built[p.Worker]))
+		d, err := nameWorker(ctx, Ref(o.Registry, p.Notebook, out.Set.Images[p.Notebook]), p, Ref(o.Registry, p.Worker, images[p.Worker].digest))
 		if err != nil {
-			return release.ImageSet{}, fmt.Errorf("write the digest of %s into %s: %w", p.Worker, p.Notebook, err)
+			return Built{}, fmt.Errorf("write the digest of %s into %s: %w", p.Worker, p.Notebook, err)
 		}
-		set[p.Notebook] = d
+		out.Set.Images[p.Notebook] = d
 	}
-	return release.ImageSet{Images: set}, nil
+	return out, nil
 }
 
 // all builds every image, each as soon as the one it is built on is there.
-func (b *builder) all(ctx context.Context) (map[string]release.Digest, error) {
+func (b *builder) all(ctx context.Context) (map[string]*made, error) {
 	done := map[string]chan struct{}{}
-	digests := map[string]*release.Digest{}
+	images := map[string]*made{}
 	for name := range b.Images.Build {
 		done[name] = make(chan struct{})
-		digests[name] = new(release.Digest)
+		images[name] = new(made)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for name, spec := range b.Images.Build {
@@ -84,25 +95,18 @@ func (b *builder) all(ctx context.Context) (map[string]release.Digest, error) {
 					return context.Cause(ctx)
 				case <-done[spec.From]:
 				}
-				base = Ref(b.Registry, spec.From, *digests[spec.From])
+				base = Ref(b.Registry, spec.From, images[spec.From].digest)
 			}
-			d, err := b.one(ctx, name, spec, base)
+			m, err := b.one(ctx, name, spec, base)
 			if err != nil {
 				return err
 			}
-			*digests[name] = d
+			*images[name] = m
 			close(done[name])
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	set := map[string]release.Digest{}
-	for name, d := range digests {
-		set[name] = *d
-	}
-	return set, nil
+	return images, g.Wait()
 }
 
 // check finds what would make a build hang or read outside its folder; what else

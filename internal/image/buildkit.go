@@ -14,12 +14,14 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod://
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer" // podman-container://
+	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/tonistiigi/fsutil"
 
 	"gauntlet/internal/config"
+	"gauntlet/internal/evidence"
 	"gauntlet/internal/release"
 )
 
@@ -30,6 +32,7 @@ const helloTimeout = 15 * time.Second
 type builder struct {
 	*Options
 	client  *client.Client
+	version string
 	secrets []secretsprovider.Source
 	auth    session.Attachable
 
@@ -48,13 +51,15 @@ func newBuilder(ctx context.Context, o *Options) (*builder, error) {
 	b := &builder{Options: o, client: c}
 	hello, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
-	if _, err := c.Info(hello); err != nil {
+	info, err := c.Info(hello)
+	if err != nil {
 		b.close()
 		if addr == "" {
 			addr = "its default address"
 		}
 		return nil, fmt.Errorf("BuildKit does not answer at %s: start buildkitd, or set BUILDKIT_HOST to where one runs: %w", addr, err)
 	}
+	b.version = info.BuildkitVersion.Version
 	for _, s := range o.Images.Secrets {
 		path := s.File
 		if !filepath.IsAbs(path) {
@@ -75,21 +80,27 @@ func newBuilder(ctx context.Context, o *Options) (*builder, error) {
 
 func (b *builder) close() { _ = b.client.Close() }
 
+// made is one image as it was built.
+type made struct {
+	digest   release.Digest
+	resolved []evidence.Descriptor
+}
+
 // one builds and pushes one image; base is the reference of the image of the set
 // it is built on, if any.
-func (b *builder) one(ctx context.Context, name string, spec config.Build, base string) (release.Digest, error) {
+func (b *builder) one(ctx context.Context, name string, spec config.Build, base string) (made, error) {
 	dir, dockerfile, cleanup, err := buildContext(b.Source, spec)
 	if err != nil {
-		return "", fmt.Errorf("image %s: %w", name, err)
+		return made{}, fmt.Errorf("image %s: %w", name, err)
 	}
 	defer cleanup()
 	files, err := fsutil.NewFS(dir)
 	if err != nil {
-		return "", fmt.Errorf("image %s: read the build context: %w", name, err)
+		return made{}, fmt.Errorf("image %s: read the build context: %w", name, err)
 	}
 	secrets, err := secretsprovider.NewStore(b.secrets)
 	if err != nil {
-		return "", fmt.Errorf("image %s: read the files of images.secrets: %w", name, err)
+		return made{}, fmt.Errorf("image %s: read the files of images.secrets: %w", name, err)
 	}
 	args := b.arguments(spec)
 	attrs := map[string]string{"filename": dockerfile}
@@ -100,15 +111,15 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	if base != "" {
 		rewritten, remove, err := b.rewrite(filepath.Join(dir, dockerfile), dockerfile, args, base)
 		if err != nil {
-			return "", fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but its Dockerfile cannot be built on it: %s: %w", name, spec.From, spec.Dockerfile, err)
+			return made{}, fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but its Dockerfile cannot be built on it: %s: %w", name, spec.From, spec.Dockerfile, err)
 		}
 		defer remove()
 		if dockerfiles, err = fsutil.NewFS(rewritten); err != nil {
-			return "", fmt.Errorf("image %s: read its Dockerfile: %w", name, err)
+			return made{}, fmt.Errorf("image %s: read its Dockerfile: %w", name, err)
 		}
 	}
 
-	p := newProgress(name, b.tell)
+	p, ref := newProgress(name, b.tell), identity.NewID()
 	status := make(chan *client.SolveStatus)
 	read := make(chan struct{})
 	go func() {
@@ -118,6 +129,7 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 		}
 	}()
 	res, err := b.client.Solve(ctx, nil, client.SolveOpt{
+		Ref:           ref,
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": dockerfiles},
@@ -136,21 +148,25 @@ func (b *builder) one(ctx context.Context, name string, spec config.Build, base 
 	<-read
 	if err != nil {
 		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
+			return made{}, context.Cause(ctx)
 		}
-		return "", p.failure(spec.Dockerfile, err)
+		return made{}, p.failure(spec.Dockerfile, err)
 	}
 	d, err := release.ParseDigest(res.ExporterResponse["containerimage.digest"])
 	if err != nil {
-		return "", fmt.Errorf("image %s: BuildKit pushed it and told no digest: %w", name, err)
+		return made{}, fmt.Errorf("image %s: BuildKit pushed it and told no digest: %w", name, err)
 	}
 	if base != "" {
 		if err := builtOn(ctx, Ref(b.Registry, name, d), base); err != nil {
-			return "", fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but %s does not build on it: %w", name, spec.From, spec.Dockerfile, err)
+			return made{}, fmt.Errorf("image %s has `from: %s` in gauntlet.yaml, but %s does not build on it: %w", name, spec.From, spec.Dockerfile, err)
 		}
 	}
+	deps, err := resolved(ctx, b.client, ref)
+	if err != nil {
+		return made{}, fmt.Errorf("image %s: BuildKit does not say what it was built from: %w", name, err)
+	}
 	b.tell(name, fmt.Sprintf("built and pushed %s in %s", d.Short(), time.Since(p.start).Round(100*time.Millisecond)))
-	return d, nil
+	return made{d, deps}, nil
 }
 
 // rewrite writes a Dockerfile that is built on base, and what is ignored for it, into a

@@ -44,12 +44,12 @@ func TestLabTheRunbooksLayoutBuildsWithoutEdits(t *testing.T) {
 		Pairs: []config.Pair{{Notebook: "notebook", Worker: "worker", Template: "/pre-home/worker-template.yml"}},
 	}
 	registry += "/runbook"
-	set, err := Build(ctx, Options{Registry: registry, Images: images, Source: source, Observe: func(image, text string) { t.Log(image, text) }})
+	built, err := Build(ctx, Options{Registry: registry, Images: images, Source: source, Observe: func(image, text string) { t.Log(image, text) }})
 	must(t, err)
 	if !maps.Equal(before, bytesOf(t, source)) {
 		t.Error("the build changed its source")
 	}
-	ref := func(name string) string { return Ref(registry, name, set.Images[name]) }
+	ref := func(name string) string { return Ref(registry, name, built.Set.Images[name]) }
 	said, err := NamesWorker(ctx, ref("notebook"), images.Pairs[0], ref("worker"))
 	if err != nil {
 		t.Errorf("%s %v", said, err)

@@ -41,7 +41,7 @@ func Open(store Store) *Ledger {
 // seen: of the last Read and what was appended since or, before any Read, of all
 // that is well-formed. Who may say what is for the gate to judge, so a statement by
 // a key of no policy is kept too, and counts for nothing. Artifacts of the subjects
-// must be there: see PutArtifact.
+// must be there, of the first whatever it is: see PutArtifact.
 func (l *Ledger) Append(ctx context.Context, key *Key, s Statement) (evidence.Record, error) {
 	heads, err := l.heads(ctx)
 	if err != nil {
@@ -51,7 +51,10 @@ func (l *Ledger) Append(ctx context.Context, key *Key, s Statement) (evidence.Re
 	if err != nil {
 		return evidence.Record{}, fmt.Errorf("sign a %s statement: %w", s.Type, err)
 	}
-	for _, sub := range s.Subjects {
+	for i, sub := range s.Subjects {
+		if i > 0 && !evidence.Kept(sub.Kind) {
+			continue
+		}
 		ok, err := l.store.HasArtifact(ctx, sub.Digest)
 		if err != nil {
 			return evidence.Record{}, fmt.Errorf("look for %s %s in the ledger: %w", sub.Kind, sub.Digest.Short(), err)

@@ -30,7 +30,11 @@ type Environment struct {
 	Kind string `json:"kind"`
 	// Python is the minor version of its interpreter, "3.11"; "" where neither the place
 	// of the packages tells nor, of Debian's dist-packages, dpkg.
-	Python   string            `json:"python,omitempty"`
+	Python string `json:"python,omitempty"`
+	// Distribution is, of a Debian environment, the system's name and release as
+	// os-release(5) has them, "ubuntu-24.04"; "" where it tells none.
+	Distribution string `json:"distribution,omitempty"`
+
 	Packages map[string]string `json:"packages"` // name to version; Python's names normalised as PEP 503 has it
 }
 
@@ -38,10 +42,11 @@ type Environment struct {
 type List []Environment
 
 // Files of an image that say what is installed. Their contents are of no interest
-// but dpkg's: the others have name and version in their path.
+// but dpkg's and the system's name: the others have name and version in their path.
 var (
 	pythonFile = regexp.MustCompile(`^(?:(.*)/)?lib(?:64)?/python([0-9.]+)/(?:site|dist)-packages/([^/]+)\.(dist|egg)-info(?:/(?:METADATA|PKG-INFO))?$`)
 	condaFile  = regexp.MustCompile(`^(.*)/conda-meta/([^/]+)\.json$`)
+	systemFile = regexp.MustCompile(`^(?:etc|usr/lib)/os-release$`)
 	dpkgFile   = regexp.MustCompile(`^var/lib/dpkg/(?:status|status\.d/[^/]+)$`)
 	eggPython  = regexp.MustCompile(`-py[0-9.]+(?:-[^-]+)?$`) // of NAME-VERSION-py3.11.egg-info
 	pep503     = regexp.MustCompile(`[-_.]+`)
@@ -51,6 +56,8 @@ var (
 // are needed too. p is a path of a layer, without a leading slash.
 func Tells(p string) (tells, contents bool) {
 	switch {
+	case systemFile.MatchString(p):
+		return true, true
 	case dpkgFile.MatchString(p):
 		return !strings.HasSuffix(p, ".md5sums"), true
 	default:
@@ -80,7 +87,7 @@ func Read(files map[string][]byte) List {
 			if strings.Contains(m[2], ".") { // "3" is Debian's for any minor
 				python = m[2]
 			}
-			name, version := distribution(m[3], m[4])
+			name, version := distInfo(m[3], m[4])
 			add(key{path.Clean("/" + m[1]), Python, python}, name, version)
 		} else if m := condaFile.FindStringSubmatch(p); m != nil {
 			name, version := condaPackage(m[2])
@@ -94,15 +101,43 @@ func Read(files map[string][]byte) List {
 	debian := minor(found[key{"/", Debian, ""}]["python3"])
 	var list List
 	for k, packages := range found {
-		if k.kind == Python && k.path == "/usr" && k.python == "" {
-			k.python = debian
+		e := Environment{Path: k.path, Kind: k.kind, Python: k.python, Packages: packages}
+		switch {
+		case k.kind == Debian:
+			e.Distribution = system(files)
+		case k.kind == Python && k.path == "/usr" && k.python == "":
+			e.Python = debian
 		}
-		list = append(list, Environment{Path: k.path, Kind: k.kind, Python: k.python, Packages: packages})
+		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b Environment) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Python, b.Python))
 	})
 	return list
+}
+
+// system is the name and release of an image's system, as "debian-12": os-release(5).
+func system(files map[string][]byte) string {
+	for _, p := range []string{"etc/os-release", "usr/lib/os-release"} { // the first may be a link, which has no contents
+		var id, version string
+		for line := range strings.Lines(string(files[p])) {
+			field, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			value = strings.Trim(value, `"'`)
+			switch field {
+			case "ID":
+				id = value
+			case "VERSION_ID":
+				version = value
+			}
+		}
+		switch {
+		case id != "" && version != "":
+			return id + "-" + version
+		case id != "":
+			return id
+		}
+	}
+	return ""
 }
 
 // minor is "3.13" of Debian's "3.13.5-1", "" of nothing.
@@ -114,10 +149,10 @@ func minor(version string) string {
 	return parts[0] + "." + parts[1]
 }
 
-// distribution is the name and version of NAME-VERSION as the folder of an installed
+// distInfo is the name and version of NAME-VERSION as the folder of an installed
 // Python package has them (packaging.python.org, "Recording installed projects"):
 // a dash stands in no name and in no version there, but in old eggs.
-func distribution(stem, kind string) (name, version string) {
+func distInfo(stem, kind string) (name, version string) {
 	if kind == "egg" {
 		stem = eggPython.ReplaceAllString(stem, "")
 	}

@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +11,8 @@ func TestReadKeepsEnvironmentsApart(t *testing.T) {
 	files := map[string][]byte{
 		"var/lib/dpkg/status": []byte("Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\nDescription: C library\n Version: none\n\n" +
 			"Package: python3\nStatus: install ok installed\nVersion: 3.11.2-1+b1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n"),
+		"usr/lib/os-release": []byte("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n"),
+		"etc/os-release":     nil,
 		"opt/env/lib/python3.11/site-packages/Dask_Expr-1.1.dist-info/METADATA": nil,
 		"opt/env/lib/python3.11/site-packages/zope.event-5.0.dist-info":         nil,
 		"usr/lib/python3/dist-packages/numpy-1.24.2.egg-info/PKG-INFO":          nil,
@@ -20,12 +23,12 @@ func TestReadKeepsEnvironmentsApart(t *testing.T) {
 		"opt/conda/envs/geo/conda-meta/history.json":                            nil,
 	}
 	for p := range files {
-		if tells, contents := Tells(p); !tells || contents != (p == "var/lib/dpkg/status") {
+		if tells, contents := Tells(p); !tells || contents != (p == "var/lib/dpkg/status" || strings.HasSuffix(p, "os-release")) {
 			t.Errorf("Tells(%q) = %v, %v", p, tells, contents)
 		}
 	}
 	want := List{
-		{Path: "/", Kind: Debian, Packages: map[string]string{"libc6": "2.36-9", "python3": "3.11.2-1+b1"}},
+		{Path: "/", Kind: Debian, Distribution: "debian-12", Packages: map[string]string{"libc6": "2.36-9", "python3": "3.11.2-1+b1"}},
 		{Path: "/opt/conda", Kind: Conda, Packages: map[string]string{"python-dateutil": "2.9.0"}},
 		{Path: "/opt/conda/envs/geo", Kind: Conda, Packages: map[string]string{"numpy": "2.1.0"}},
 		{Path: "/opt/env", Kind: Python, Python: "3.11", Packages: map[string]string{"dask-expr": "1.1", "zope-event": "5.0"}},

@@ -92,7 +92,7 @@ func (w *Workspace) newestTag(ctx context.Context, s *sight) (string, error) {
 			continue
 		}
 		b, err := evidence.Decode[evidence.Build](r)
-		if err != nil {
+		if err != nil || b.Dirty {
 			continue
 		}
 		if ok, err := w.bears(ctx, b); err != nil || ok {

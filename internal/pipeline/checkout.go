@@ -22,18 +22,18 @@ import (
 type checkout struct {
 	repo    *git.Repo // that holds gauntlet.yaml
 	commit  git.Commit
-	images  *git.Repo // that holds the image source
-	source  string    // folder of the image source
-	chart   []byte    // packaged
+	dirty   bool // the working tree has changes that no commit holds
+	images  source
+	chart   []byte // packaged
 	values  map[string]release.Values
 	secrets map[string][]release.File
 	request map[string]string // image to requested tag; "" asks for the images of this commit
 }
 
 // checkout reads the working tree. It reports every mistake it finds in the files
-// at once, and refuses a tree with changes that no commit holds: a release must be
-// one that somebody else can make again.
-func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
+// at once, and refuses a tree with changes that no commit holds unless dirty: a release
+// must be one that somebody else can make again.
+func (w *Workspace) checkout(ctx context.Context, dirty bool) (*checkout, error) {
 	c := &checkout{values: map[string]release.Values{}, secrets: map[string][]release.File{}}
 	err := w.readFiles(ctx, c)
 	if err != nil {
@@ -42,14 +42,15 @@ func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
 	if c.repo, err = git.Open(ctx, w.Dir); err != nil {
 		return nil, &InputError{err}
 	}
-	c.source = w.path(w.Platform.Images.Source)
-	if c.images, err = git.Open(ctx, c.source); err != nil {
-		return nil, inputf("the image source: %w", err)
-	}
-	for _, path := range w.sources(c.source) {
-		if err := committed(ctx, path); err != nil {
+	for _, path := range w.sources() {
+		changed, err := isDirty(ctx, path, dirty)
+		if err != nil {
 			return nil, err
 		}
+		c.dirty = c.dirty || changed
+	}
+	if c.images, err = w.imageSource(ctx, dirty); err != nil {
+		return nil, err
 	}
 	if c.commit, err = c.repo.Head(ctx); err != nil {
 		return nil, &InputError{err}
@@ -57,10 +58,10 @@ func (w *Workspace) checkout(ctx context.Context) (*checkout, error) {
 	return c, nil
 }
 
-// sources are the folders that a release is made from, and the files that lie outside
-// of the configuration's.
-func (w *Workspace) sources(images string) []string {
-	paths := []string{w.Dir, images}
+// sources are the folders that a release is made from beside its images, and the files
+// that lie outside of the configuration's.
+func (w *Workspace) sources() []string {
+	paths := []string{w.Dir}
 	if w.Platform.Chart.Path != "" {
 		paths = append(paths, w.path(w.Platform.Chart.Path))
 	}
@@ -77,33 +78,52 @@ func (w *Workspace) sources(images string) []string {
 	return slices.Compact(paths)
 }
 
-// committed refuses a folder or file with changes that no commit holds.
-func committed(ctx context.Context, path string) error {
+// uncommitted names the changes of a folder or file that no commit holds, "" for none.
+func uncommitted(ctx context.Context, path string) (string, error) {
 	dir := path
 	if st, err := os.Stat(path); err == nil && !st.IsDir() {
 		dir = filepath.Dir(path)
 	}
 	repo, err := git.Open(ctx, dir)
 	if err != nil {
-		return &InputError{err}
+		return "", &InputError{err}
 	}
-	dirty, err := repo.Dirty(ctx, path)
+	changed, err := repo.Dirty(ctx, path)
 	if err != nil {
-		return err
-	}
-	if len(dirty) == 0 {
-		return nil
+		return "", err
 	}
 	const most = 10
 	var few []string
-	for _, name := range dirty[:min(most, len(dirty))] {
+	for _, name := range changed[:min(most, len(changed))] {
 		few = append(few, shown(name))
 	}
 	names := strings.Join(few, ", ")
-	if more := len(dirty) - most; more > 0 {
+	if more := len(changed) - most; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return inputf("%s has changes that no commit holds (%s): commit them, so that the release can be made again from its commit", path, names)
+	return names, nil
+}
+
+// committed refuses a folder or file with changes that no commit holds.
+func committed(ctx context.Context, path string) error {
+	names, err := uncommitted(ctx, path)
+	if err == nil && names != "" {
+		err = inputf("%s has changes that no commit holds (%s): commit them, so that the release can be made again from its commit", path, names)
+	}
+	return err
+}
+
+// isDirty says whether a folder or file has changes that no commit holds, which is an
+// error unless they are allowed.
+func isDirty(ctx context.Context, path string, allowed bool) (bool, error) {
+	if allowed {
+		names, err := uncommitted(ctx, path)
+		return names != "", err
+	}
+	if err := committed(ctx, path); err != nil {
+		return false, fmt.Errorf("%w; or try them on the first tier with --dirty", err)
+	}
+	return false, nil
 }
 
 // readFiles reads chart and values, and reports all that is wrong with them.

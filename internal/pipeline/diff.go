@@ -35,16 +35,17 @@ type ImageDiff struct {
 
 // Diff lists what was added, removed, upgraded and downgraded from one to the other:
 // releases (as Status takes them), hubs (the release that each runs), or images by
-// reference. Nothing is started: the registry tells.
+// reference. Nothing is started: evidence or else the registry tells.
 func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	d := &Diff{Images: []ImageDiff{}}
 	var sides [2]side
 	var err error
+	in := new(lister)
 	for i, given := range []string{from, to} {
 		if strings.Contains(given, "/") {
 			sides[i], err = oneImage(ctx, given)
 		} else {
-			sides[i], err = w.imagesOf(ctx, given)
+			sides[i], err = w.imagesOf(ctx, given, in)
 		}
 		if err != nil {
 			return nil, err
@@ -58,7 +59,6 @@ func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	names := maps.Clone(a)
 	maps.Copy(names, b)
 	defer w.waiting("diff", "", "reading what the images hold")()
-	in := new(image.Inspector)
 	d.Images = make([]ImageDiff, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range slices.Sorted(maps.Keys(names)) {
@@ -70,7 +70,7 @@ func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	return d, g.Wait()
 }
 
-func diffImage(ctx context.Context, in *image.Inspector, name, from, to string) (ImageDiff, error) {
+func diffImage(ctx context.Context, in *lister, name, from, to string) (ImageDiff, error) {
 	d := ImageDiff{Image: name, From: from, To: to, Environments: []packages.Difference{}}
 	var lists [2]packages.List
 	for i, ref := range []string{from, to} {
@@ -78,7 +78,7 @@ func diffImage(ctx context.Context, in *image.Inspector, name, from, to string) 
 			continue
 		}
 		var err error
-		if lists[i], err = in.Packages(ctx, ref); err != nil {
+		if lists[i], err = in.list(ctx, ref); err != nil {
 			return d, err
 		}
 		if len(lists[i]) == 0 {
@@ -100,8 +100,9 @@ type side struct {
 	image  string            // the name of its one image, "" for a whole set
 }
 
-// imagesOf are the images of a release, or of that which a hub runs.
-func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
+// imagesOf are the images of a release, or of that which a hub runs; the lister is told
+// what they hold.
+func (w *Workspace) imagesOf(ctx context.Context, given string, in *lister) (side, error) {
 	_, isHub := w.Platform.Hubs[given]
 	s, err := w.look(ctx, "")
 	if err != nil {
@@ -119,6 +120,9 @@ func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
 	}
 	c, err := w.open(ctx, id)
 	if err != nil {
+		return side{}, err
+	}
+	if err := w.listed(ctx, s, in, c.Set); err != nil {
 		return side{}, err
 	}
 	called := id.Short()

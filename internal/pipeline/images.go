@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
@@ -27,11 +28,8 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		w.tell("build", "", Reused, "", fmt.Sprintf("the values ask for images %s, built from commit %s", tag, shortCommit(want.Commit)))
 		return *want, nil
 	}
-	b, err := w.source(ctx, c)
-	if err != nil {
-		return b, err
-	}
-	if old, ok, err := w.built(ctx, s, b.Source); err != nil || ok {
+	b := w.unbuilt(c.images)
+	if old, ok, err := w.built(ctx, s, b); err != nil || ok {
 		if ok {
 			w.tell("build", "", Reused, "", fmt.Sprintf("images %s are built already", old.Label))
 		}
@@ -43,10 +41,11 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		return b, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := c.images.Export(ctx, c.source, dir); err != nil {
+	if err := c.images.repo.Export(ctx, c.images.tree, dir); err != nil {
 		return b, err
 	}
-	set, err := image.Build(ctx, image.Options{
+	b.Started = w.opts.Now().UTC().Truncate(time.Second)
+	built, err := image.Build(ctx, image.Options{
 		Source:   dir, // what the commit holds, whatever the working tree does
 		Images:   w.Platform.Images,
 		Dir:      w.Dir,
@@ -56,21 +55,23 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	if err != nil {
 		return b, &StepError{Step: "build", Cause: err}
 	}
-	b.Images = set.Images
+	set := built.Set
+	b.Images, b.Resolved = set.Images, built.Resolved
+	b.Builder = map[string]string{"buildkit": built.BuildKit, "gauntlet": w.opts.Version}
+	b.Finished = w.opts.Now().UTC().Truncate(time.Second)
 	kill.At("build:pushed")
 	sizes, err := image.Measure(ctx, w.Platform.Registry, set)
 	if err != nil {
 		return b, &StepError{Step: "build", Cause: err}
 	}
-	b.Total, b.Shared = sizes.Total, sizes.Shared
+	b.Sizes, b.Total, b.Shared = sizes.Images, sizes.Total, sizes.Shared
+	if b.Packages, err = w.keepPackages(ctx, set); err != nil {
+		return b, &StepError{Step: "build", Cause: err}
+	}
 	if err := w.ledger.PutArtifact(ctx, set.Artifact()); err != nil {
 		return b, fmt.Errorf("keep the image set: %w", err)
 	}
-	err = w.record(ctx, s, ledger.Statement{
-		Type:      evidence.BuildType,
-		Subjects:  []evidence.Subject{{Kind: evidence.ImageSet, Digest: set.Digest()}},
-		Predicate: b,
-	})
+	err = w.record(ctx, s, ledger.Statement{Type: evidence.BuildType, Subjects: b.Subjects(w.Platform.Registry), Predicate: b})
 	if err != nil {
 		return b, err
 	}
@@ -78,32 +79,17 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	return b, nil
 }
 
-// source names what would be built, before building it.
-func (w *Workspace) source(ctx context.Context, c *checkout) (evidence.Build, error) {
-	tree, err := c.images.Tree(ctx, c.source)
-	if err != nil {
-		return evidence.Build{}, err
-	}
-	commit, err := c.images.LastCommit(ctx, c.source)
-	if err != nil {
-		return evidence.Build{}, err
-	}
-	return evidence.Build{
-		Source: string(image.SourceDigest(tree, w.Platform.Registry, w.Platform.Images)),
-		Commit: commit.ID,
-		Label:  commit.Label(),
-	}, nil
-}
-
-// built looks for a build of the same source whose images the registry still holds.
-func (w *Workspace) built(ctx context.Context, s *sight, source string) (evidence.Build, bool, error) {
+// built looks for a build of the same source whose images the registry still holds. One
+// of a tree that no commit held is none of a commit, though the files are the same: its
+// name says otherwise.
+func (w *Workspace) built(ctx context.Context, s *sight, want evidence.Build) (evidence.Build, bool, error) {
 	for i := len(s.view.Records) - 1; i >= 0; i-- {
 		r := s.view.Records[i]
 		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
 			continue
 		}
 		b, err := evidence.Decode[evidence.Build](r)
-		if err != nil || b.Source != source {
+		if err != nil || b.Source != want.Source || b.Dirty && !want.Dirty {
 			continue
 		}
 		ok, err := w.present(ctx, b)
@@ -146,7 +132,7 @@ func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evid
 	}
 	if len(asked) < len(c.request) {
 		return nil, inputf("the values ask for %s by tag and leave the others to this commit: a release holds the images of one build; ask for all by tag or for none",
-			listed(asked))
+			named(asked))
 	}
 	for _, r := range slices.Backward(s.view.Records) {
 		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
@@ -176,8 +162,8 @@ func holds(b evidence.Build, images map[string]release.Digest) bool {
 	return true
 }
 
-// listed are the names of images for people.
-func listed(images map[string]release.Digest) string {
+// named are the names of images for people.
+func named(images map[string]release.Digest) string {
 	return strings.Join(slices.Sorted(maps.Keys(images)), ", ")
 }
 

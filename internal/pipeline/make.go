@@ -52,7 +52,7 @@ func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b ev
 		return nil, &InputError{err}
 	}
 	id := contents.Digest()
-	if s.madeBy(id) {
+	if s.madeBy(id, c.dirty || b.Dirty) {
 		return &contents, nil
 	}
 	for _, d := range contents.Deployables {
@@ -79,17 +79,24 @@ func (w *Workspace) makeRelease(ctx context.Context, s *sight, c *checkout, b ev
 	return &contents, nil
 }
 
-// madeBy says whether a builder has made this release before.
-func (s *sight) madeBy(id release.Digest) bool {
+// madeBy says whether a builder has made this release before; what was made of a tree
+// that no commit holds does not count for one of a commit.
+func (s *sight) madeBy(id release.Digest, dirty bool) bool {
 	found := false
-	s.each(evidence.ReleaseType, id, func(r evidence.Record) { found = found || s.is(r.Signer, config.RoleBuilder) })
+	s.each(evidence.ReleaseType, id, func(r evidence.Record) {
+		m, err := evidence.Decode[evidence.Made](r)
+		found = found || err == nil && (dirty || !m.Dirty) && s.is(r.Signer, config.RoleBuilder)
+	})
 	return found
 }
 
 // provenance names the commits that the release holds and production does not, with
 // their authors: none of them may approve it.
 func (w *Workspace) provenance(ctx context.Context, s *sight, c *checkout, b evidence.Build) (evidence.Made, error) {
-	made := evidence.Made{Commit: c.commit.ID, Label: c.commit.Label(), Base: w.productionCommit(ctx, s)}
+	made := evidence.Made{Commit: c.commit.ID, Label: c.commit.Label(), Dirty: c.dirty || b.Dirty, Base: w.productionCommit(ctx, s)}
+	if made.Dirty {
+		made.Label += dirtyMark
+	}
 	commits, err := c.repo.Log(ctx, made.Base, c.commit.ID)
 	if errors.Is(err, git.ErrNoCommit) && made.Base != "" {
 		made.Base = "" // production's commit is of another history: all commits count
@@ -115,23 +122,20 @@ func (w *Workspace) provenance(ctx context.Context, s *sight, c *checkout, b evi
 // author too. In a repository of their own it is not known which of them production
 // holds already, so all count.
 func (w *Workspace) imageCommits(ctx context.Context, c *checkout, b evidence.Build, base string) ([]evidence.Commit, error) {
-	if c.images.Root != c.repo.Root {
+	if c.images.repo.Root != c.repo.Root {
 		base = ""
 	}
-	commits, err := c.images.Log(ctx, base, b.Commit)
+	commits, err := c.images.repo.Log(ctx, base, b.Commit)
 	if !errors.Is(err, git.ErrNoCommit) {
 		return commits, err
 	}
 	// Built elsewhere, from a commit that this clone does not hold. The same source
 	// stands here under another commit, or else its authors cannot be told.
-	here, err := w.source(ctx, c)
-	if err != nil {
-		return nil, err
-	}
+	here := w.unbuilt(c.images)
 	if here.Source != b.Source {
-		return nil, inputf("the images were built from commit %s, which the clone %s does not hold, so their authors are unknown: git fetch there", b.Commit, c.images.Root)
+		return nil, inputf("the images were built from commit %s, which the clone %s does not hold, so their authors are unknown: git fetch there", b.Commit, c.images.repo.Root)
 	}
-	return c.images.Log(ctx, base, here.Commit)
+	return c.images.repo.Log(ctx, base, here.Commit)
 }
 
 // productionCommit is the commit of the release that production runs, "" when it
@@ -185,13 +189,8 @@ func (w *Workspace) imageLabel(s *sight, contents *release.Contents) string {
 	if v := s.version(contents.Digest()); v != "" {
 		return v
 	}
-	label := "untagged"
-	for _, r := range s.view.Records {
-		if r.Type == evidence.BuildType && r.About(evidence.ImageSet, contents.Release.ImageSet) && s.is(r.Signer, config.RoleBuilder) {
-			if b, err := evidence.Decode[evidence.Build](r); err == nil {
-				label = b.Label
-			}
-		}
+	if b, ok := s.builtAs(contents.Release.ImageSet); ok {
+		return b.Label
 	}
-	return label
+	return "untagged"
 }

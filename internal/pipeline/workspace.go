@@ -23,6 +23,7 @@ import (
 type Options struct {
 	File    string           // gauntlet.yaml
 	Key     string           // name or path of the signing key; "" reads only
+	Version string           // of gauntlet: stands in the provenance of what is built
 	Observe func(Event)      // told what happens; may be nil; called from several goroutines
 	Now     func() time.Time // default time.Now
 }

@@ -9,6 +9,7 @@ const (
 	TypeDeployable = "application/vnd.gauntlet.deployable.v1+json"
 	TypeRelease    = "application/vnd.gauntlet.release.v1+json"
 	TypePolicy     = "application/vnd.gauntlet.policy.v1+yaml"
+	TypePackages   = "application/vnd.gauntlet.packages.v1+json"
 
 	typeManifest = "application/vnd.oci.image.manifest.v1+json"
 )
