@@ -16,6 +16,7 @@ import (
 	"gauntlet/internal/check"
 	"gauntlet/internal/config"
 	"gauntlet/internal/kube"
+	"gauntlet/internal/release"
 	"gauntlet/internal/usertest"
 )
 
@@ -27,8 +28,13 @@ type SuiteOptions struct {
 	Client    *kube.Client // of the workbench's cluster
 	Workbench config.Workbench
 	Images    config.Images
+	Registry  string                  // what the images' names begin with
 	Refs      map[string]string       // image of the set to its reference by digest
 	Tests     map[string]usertest.Set // image to the files of its tests
+	Hubs      []string                // versions of JupyterHub, as "5.4", that the hubs are of; none when not known
+	// Production tells the image set that production runs, an empty one when it runs none;
+	// nil compares with nothing.
+	Production func(context.Context) (release.ImageSet, error)
 }
 
 // Suite is the image test, named "image": every image starts in a pod of the
@@ -60,6 +66,7 @@ func Suite(o SuiteOptions) check.Suite {
 			script("runs as a user of its own", "user.py", 30*time.Second)
 			script("has a shell for terminals", "shell.py", time.Minute)
 			script("is a single-user server", "singleuser.py", 3*time.Minute)
+			add(name+" fits the hubs", time.Minute, func(ctx context.Context) (string, error) { return t.fits(ctx, name) }, name+" is a single-user server")
 			script("runs every kernel", "kernels.py", 5*time.Minute)
 			script("completes names", "completion.py", 3*time.Minute)
 		}
@@ -69,6 +76,7 @@ func Suite(o SuiteOptions) check.Suite {
 		if mods := o.Images.Build[name].Imports; len(mods) > 0 {
 			script("imports what it promises", "imports.py", 3*time.Minute, mods...)
 		}
+		add(name+" is not much larger than production's", 2*time.Minute, func(ctx context.Context) (string, error) { return t.size(ctx, name) })
 		tests := o.Tests[name]
 		for _, f := range tests.Runs() {
 			s.Checks = append(s.Checks, check.Check{
@@ -109,7 +117,8 @@ func suiteDigest(o SuiteOptions) string {
 		Imports map[string][]string
 		Tests   map[string][]string
 		Pairs   []config.Pair
-	}{"2", imports, tests, o.Images.Pairs})
+		Hubs    []string
+	}{"3", imports, tests, o.Images.Pairs, append([]string{}, o.Hubs...)})
 }
 
 // Digest is a suite's digest, sha256 in hex: over its embedded files and its

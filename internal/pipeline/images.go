@@ -75,7 +75,7 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	if err != nil {
 		return b, err
 	}
-	w.tell("build", "", Passed, "", fmt.Sprintf("image set %s, %s, of which %s are shared by several images", set.Digest().Short(), megabytes(b.Total), megabytes(b.Shared)))
+	w.tell("build", "", Passed, "", fmt.Sprintf("image set %s, %s, of which %s are shared by several images", set.Digest().Short(), image.Megabytes(b.Total), image.Megabytes(b.Shared)))
 	return b, nil
 }
 
@@ -179,9 +179,6 @@ func (w *Workspace) refs(set release.ImageSet) map[string]string {
 	}
 	return refs
 }
-
-// megabytes is a size as people write it.
-func megabytes(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }
 
 // shortCommit is a commit as people write it.
 func shortCommit(id string) string {

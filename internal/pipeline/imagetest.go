@@ -9,12 +9,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/Masterminds/semver/v3"
+
 	"gauntlet/internal/check"
+	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/image"
 	"gauntlet/internal/kill"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/pair"
+	"gauntlet/internal/preflight"
 	"gauntlet/internal/release"
 	"gauntlet/internal/usertest"
 )
@@ -25,14 +29,14 @@ var errImages = errors.New("the image test failed")
 // test runs the image suite and the pairing suite side by side, each unless its verdict
 // holds already or it is to be made again. Images get their commit's tag once their own suite has passed; when it
 // fails, nobody needs to know whether they pair.
-func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build, again bool) error {
+func (w *Workspace) test(ctx context.Context, s *sight, c *checkout, b evidence.Build, again bool) error {
 	set := release.ImageSet{Images: b.Images}
 	about := evidence.Subject{Kind: evidence.ImageSet, Digest: set.Digest()}
 	bench, err := w.workbench()
 	if err != nil {
 		return err
 	}
-	images, err := w.imageSuite(bench, set)
+	images, err := w.imageSuite(s, c, bench, set)
 	if err != nil {
 		return err
 	}
@@ -76,18 +80,55 @@ func (w *Workspace) test(ctx context.Context, s *sight, b evidence.Build, again 
 	return w.conclude(ctx, s, paired, about, "")
 }
 
-func (w *Workspace) imageSuite(bench *kube.Client, set release.ImageSet) (check.Suite, error) {
+func (w *Workspace) imageSuite(s *sight, c *checkout, bench *kube.Client, set release.ImageSet) (check.Suite, error) {
+	hubs, err := w.hubVersions(c)
+	if err != nil {
+		return check.Suite{}, err
+	}
 	tests := map[string]usertest.Set{}
 	for name, b := range w.Platform.Images.Build {
-		var err error
 		if tests[name], err = w.tests(b.Tests, "test of image "+name); err != nil {
 			return check.Suite{}, err
 		}
 	}
 	return image.Suite(image.SuiteOptions{
 		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
+		Images: w.Platform.Images, Registry: w.Platform.Registry, Refs: w.refs(set), Tests: tests,
+		Hubs: hubs, Production: w.productionSet(s),
 	}), nil
+}
+
+// hubVersions are the versions of JupyterHub that the checkout's hubs are of, as far as
+// chart and values say.
+func (w *Workspace) hubVersions(c *checkout) ([]string, error) {
+	var all []*semver.Version
+	for _, name := range w.hubNames("") {
+		charts, values, err := helm.Charts(c.chart, c.values[name])
+		if err != nil {
+			return nil, inputf("hub %s: %w", name, err)
+		}
+		var list []preflight.Chart
+		for _, ch := range charts {
+			list = append(list, preflight.Chart(ch))
+		}
+		all = append(all, preflight.HubVersions(list, values)...)
+	}
+	return image.MajorMinor(all), nil
+}
+
+// productionSet tells the image set that production runs, an empty one when it runs none.
+func (w *Workspace) productionSet(s *sight) func(context.Context) (release.ImageSet, error) {
+	return func(ctx context.Context) (release.ImageSet, error) {
+		id := w.production(s, w.states(ctx))
+		if id == "" {
+			return release.ImageSet{}, nil
+		}
+		contents, err := w.open(ctx, id)
+		if err != nil {
+			return release.ImageSet{}, err
+		}
+		return contents.Set, nil
+	}
 }
 
 func (w *Workspace) pairSuite(bench *kube.Client, set release.ImageSet) (check.Suite, error) {

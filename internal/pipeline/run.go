@@ -45,7 +45,7 @@ func (w *Workspace) Run(ctx context.Context, to string, build BuildOptions, o De
 		return "", "", err
 	}
 	id = contents.Digest()
-	if err := w.test(ctx, s, b, build.Again); err != nil {
+	if err := w.test(ctx, s, c, b, build.Again); err != nil {
 		return id, "", err
 	}
 	if err := w.render(ctx, s, contents); err != nil {
@@ -73,7 +73,7 @@ func (w *Workspace) Build(ctx context.Context, o BuildOptions) (evidence.Build, 
 	if err != nil {
 		return evidence.Build{}, err
 	}
-	return b, w.test(ctx, s, b, o.Again)
+	return b, w.test(ctx, s, c, b, o.Again)
 }
 
 // begin reads everything that can be wrong before anything is done.

@@ -68,13 +68,13 @@ def check():
         JUPYTERHUB_OAUTH_SCOPES=json.dumps(["access:servers!user=" + name]),
         JUPYTERHUB_OAUTH_ACCESS_SCOPES=json.dumps(["access:servers!user=" + name]),
     )
-    log = tempfile.TemporaryFile()
+    log = tempfile.NamedTemporaryFile()
     start = time.time()
     server = subprocess.Popen([program], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def logged():
-        log.seek(0)
-        return [l.replace(token, "TOKEN") for l in log.read().decode(errors="replace").splitlines() if l.strip()]
+        with open(log.name, "rb") as lines:  # a file of its own: the server writes where log stands
+            return [l.replace(token, "TOKEN") for l in lines.read().decode(errors="replace").splitlines() if l.strip()]
 
     def said():
         lines = logged()
@@ -142,10 +142,11 @@ def check():
         else:
             raise Problem(f"jupyterhub-singleuser {version} is of no use after 90 s: {last}; its log: {said()}")
         ready = time.time() - start
+        talk(ask("POST", "api/kernels", {})["id"])
+        # What a cell does not suffer from may still be wrong: an extension that is not there.
         errors = [l for l in logged() if l.startswith(("[E ", "[C ", "Traceback", "ERROR", "CRITICAL"))]
         if errors:
             raise Problem(f"jupyterhub-singleuser {version} starts with errors in its log: {errors[0]}" + (f" (and {len(errors) - 1} more)" if errors[1:] else ""))
-        talk(ask("POST", "api/kernels", {})["id"])
         return f"jupyterhub-singleuser {version} answers after {ready:.1f} s without an error, and runs a cell over a websocket"
     finally:
         server.kill()  # its pod ends soon, and a polite end takes seconds
