@@ -155,11 +155,6 @@ func (l *line) drills(list ...drill) {
 
 func (l *line) drill(d drill) {
 	l.t.Helper()
-	defer func() {
-		if l.t.Failed() {
-			l.t.Logf("events of %s:\n%s", l.name, l.kubectl(l.cluster, "-n", l.name, "get", "events", "--sort-by=.lastTimestamp"))
-		}
-	}()
 	watch := l.watch(d.shows)
 	l.adds = d.adds
 	d.fault(l)
@@ -183,20 +178,23 @@ func (l *line) drill(d drill) {
 	if d.shows == nil && d.during == nil || seen.Before(p.started) && !seen.IsZero() {
 		seen = p.started
 	}
+	var wrong []string
+	complain := func(format string, a ...any) { wrong = append(wrong, fmt.Sprintf(format, a...)) }
 	if want := map[bool]int{true: 0, false: 1}[d.peaceful]; p.code != want {
-		l.t.Errorf("exit code %d, expected %d\n%s", p.code, want, p.all())
+		complain("exit code %d, expected %d", p.code, want)
 	}
 	named, said := p.first(d.says...)
 	switch {
 	case len(d.says) > 0 && named.IsZero():
-		l.t.Errorf("no line names the cause (%s):\n%s", strings.Join(d.says, ", "), p.all())
+		complain("no line names the cause (%s)", strings.Join(d.says, ", "))
 	case !d.peaceful && !holds(p.failure(), d.says...):
-		l.t.Errorf("gauntlet ended without the cause (%s): %s", strings.Join(d.says, ", "), p.failure())
+		complain("gauntlet ended without the cause (%s): %s", strings.Join(d.says, ", "), p.failure())
 	case seen.IsZero() && d.peaceful:
-		l.t.Errorf("the cluster never showed the fault, so nothing was drilled\n%s", p.all())
+		complain("the cluster never showed the fault, so nothing was drilled")
 	case seen.IsZero() && !row.Foreseen:
-		l.t.Errorf("the watch of the API never saw the cause that gauntlet names: %s", said)
+		complain("the watch of the API never saw the cause that gauntlet names: %s", said)
 	}
+	l.fail(p, wrong)
 	row.Cause = p.failure()
 	if d.peaceful {
 		row.Cause = said
@@ -205,6 +203,20 @@ func (l *line) drill(d drill) {
 	l.settle(&row)
 	if program := os.Getenv(helmEnv); program != "" && d.plain {
 		l.byHelm(d, program, &row)
+	}
+}
+
+// fail reports what is wrong, after all that helps to find out why: what is at the end of
+// a long log is what people see of it.
+func (l *line) fail(p *process, wrong []string) {
+	l.t.Helper()
+	if len(wrong) == 0 {
+		return
+	}
+	l.t.Logf("gauntlet said:\n%s", p.all())
+	l.t.Logf("events of %s:\n%s", l.name, l.kubectl(l.cluster, "-n", l.name, "get", "events", "--sort-by=.lastTimestamp"))
+	for _, w := range wrong {
+		l.t.Error(w)
 	}
 }
 

@@ -163,24 +163,29 @@ func (c *Client) slow(ctx context.Context, namespace, name string, pod *corev1.P
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aside)
-	defer cancel()
-	events, err := c.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
-		FieldSelector: fields.Set{"involvedObject.name": name, "involvedObject.kind": "Pod"}.String(),
-	})
-	if err != nil {
-		return p
-	}
-	var newest *corev1.Event
-	for i := range events.Items {
-		if e := &events.Items[i]; newest == nil || !EventTime(e).Before(EventTime(newest)) {
-			newest = e
-		}
-	}
-	if newest != nil {
+	if events := c.podEvents(context.WithoutCancel(ctx), namespace, name); len(events) > 0 {
+		newest := events[len(events)-1]
 		p.Message += fmt.Sprintf("; last event: %s: %s", newest.Reason, newest.Message)
 	}
 	return p
+}
+
+// podEvents are the events of a pod, the oldest first; none when they cannot be read.
+func (c *Client) podEvents(ctx context.Context, namespace, name string) []*corev1.Event {
+	ctx, cancel := context.WithTimeout(ctx, aside)
+	defer cancel()
+	list, err := c.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.Set{"involvedObject.name": name, "involvedObject.kind": "Pod"}.String(),
+	})
+	if err != nil {
+		return nil
+	}
+	var events []*corev1.Event
+	for i := range list.Items {
+		events = append(events, &list.Items[i])
+	}
+	sortEvents(events)
+	return events
 }
 
 // onePod lists and watches one pod.

@@ -223,6 +223,29 @@ func TestAPodThatNoSchedulerLooksAtIsToldOfWhileItIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestAPodWhoseSandboxCannotBeMadeIsToldOfWhileItIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pod(nil)
+		p.Spec.NodeName = "node-1"
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}}
+		event := &corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{Name: "p.1", Namespace: "bench"},
+			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: "bench", Name: "p"},
+			Reason:         "FailedCreatePodSandBox", Message: `failed to get sandbox image "pause:3.10"`,
+			LastTimestamp: metav1.Now(),
+		}
+		begun, named := time.Now(), time.Duration(0)
+		_, err := (&Client{Interface: fake.NewClientset(p, event)}).WaitReadyTelling(t.Context(), "bench", "p", func(*PodError) { named = time.Since(begun) })
+		var why *PodError
+		if !errors.As(err, &why) || why.Reason != Sandbox || !strings.Contains(why.Message, `failed to get sandbox image "pause:3.10"`) {
+			t.Errorf("got %v", err)
+		}
+		if named == 0 || named > 15*time.Second {
+			t.Errorf("named after %s", named)
+		}
+	})
+}
+
 func TestWhatAdmissionRefusesIsRejected(t *testing.T) {
 	cs := fake.NewClientset()
 	cs.PrependReactor("create", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {

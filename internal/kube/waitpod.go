@@ -23,7 +23,6 @@ const (
 func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell func(*PodError), done func(*corev1.Pod) (bool, error)) (*corev1.Pod, error) {
 	start := time.Now()
 	watched, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var (
 		mu      sync.Mutex
 		last    *corev1.Pod
@@ -38,21 +37,42 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 		}
 		grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
 	}
-	// A pod that no scheduler looks at never changes.
-	silent := time.AfterFunc(silence, func() {
+	// A pod that no scheduler looks at never changes, and one whose sandbox or volumes
+	// cannot be made says so in events alone.
+	lookAside := func() {
 		mu.Lock()
-		defer mu.Unlock()
-		if last == nil || passing != nil || ended {
+		pod := last
+		busy := pod == nil || passing != nil || ended
+		mu.Unlock()
+		if busy {
 			return
 		}
-		if c := unlooked(last, last.CreationTimestamp.Add(silence)); c != nil {
-			now(&PodError{Pod: name, Reason: c.Reason, Message: c.Message})
+		why := unlooked(pod, time.Now())
+		if why == nil && !begun(pod) {
+			why = eventCause(pod, c.podEvents(watched, namespace, name), time.Now())
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if why != nil && pod == last && passing == nil && !ended {
+			now(&PodError{Pod: name, Reason: why.Reason, Message: why.Message})
+		}
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		t := time.NewTicker(silence / 2)
+		defer t.Stop()
+		for {
+			select {
+			case <-watched.Done():
+				return
+			case <-t.C:
+				lookAside()
+			}
 		}
 	})
 	defer func() {
-		silent.Stop()
-		mu.Lock()
-		defer mu.Unlock()
+		cancel(nil)
+		beside.Wait()
 		if grace != nil {
 			grace.Stop()
 		}
