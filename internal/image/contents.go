@@ -27,6 +27,25 @@ const statusLimit = 256 << 20
 type Inspector struct {
 	mu     sync.Mutex
 	layers map[v1.Hash]func() (*layerFiles, error)
+	known  map[string]packages.List
+}
+
+// Know tells what an image holds, which is given by digest: its layers need not be read
+// for that.
+func (in *Inspector) Know(ref string, l packages.List) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.known == nil {
+		in.known = map[string]packages.List{}
+	}
+	in.known[ref] = l
+}
+
+func (in *Inspector) told(ref string) (packages.List, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	l, ok := in.known[ref]
+	return l, ok
 }
 
 // layerFiles is what one layer adds that tells of packages, and what it hides of the
@@ -40,6 +59,9 @@ type layerFiles struct {
 // Packages lists what is installed in an image, which is given by digest
 // (REGISTRY/NAME@DIGEST). The error is a *NotFoundError when there is no such image.
 func (in *Inspector) Packages(ctx context.Context, ref string) (packages.List, error) {
+	if l, ok := in.told(ref); ok {
+		return l, nil
+	}
 	_, img, err := open(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -61,7 +83,9 @@ func (in *Inspector) Packages(ctx context.Context, ref string) (packages.List, e
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return packages.Read(stack(read)), nil
+	l := packages.Read(stack(read))
+	in.Know(ref, l)
+	return l, nil
 }
 
 // Path is the folders of an image's PATH, in order; none when it sets none.

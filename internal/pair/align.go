@@ -27,10 +27,10 @@ func (m *match) align(ctx context.Context) (string, error) {
 	var runs [2]packages.Environment
 	for i, name := range []string{m.Notebook, m.Worker} {
 		var err error
-		if lists[i], err = m.inspector.Packages(ctx, m.Refs[name]); err != nil {
+		if lists[i], err = m.Inspector.Packages(ctx, m.Refs[name]); err != nil {
 			return "", err
 		}
-		paths, err := m.inspector.Path(ctx, m.Refs[name])
+		paths, err := m.Inspector.Path(ctx, m.Refs[name])
 		if err != nil {
 			return "", err
 		}

@@ -31,6 +31,7 @@ type Options struct {
 	Images    config.Images
 	Refs      map[string]string // image of the set to its reference by digest
 	Tests     []usertest.Set    // of each pair, the files of its tests
+	Inspector *image.Inspector  // tells what the images hold; nil reads it from the registry
 }
 
 // Suite is the pairing test, named "pairing", of every pair of the images. Names
@@ -41,6 +42,9 @@ type Options struct {
 // promises it (imports in gauntlet.yaml): pandas for Dask data frames, pyarrow,
 // xarray, zarr, sparse and geopandas.
 func Suite(o Options) check.Suite {
+	if o.Inspector == nil {
+		o.Inspector = new(image.Inspector)
+	}
 	r := &run{Options: o}
 	s := check.Suite{Name: "pairing", Cleanup: &check.Check{
 		Name: "nothing is left behind", Timeout: time.Minute, Run: r.close,
@@ -120,9 +124,8 @@ func (r *run) promises(name, module string) bool {
 // A run is one run of the suite. Its checks run one after another.
 type run struct {
 	Options
-	bench     *kube.Workbench
-	inspector image.Inspector // of all pairs: images of a set share layers
-	matches   []*match
+	bench   *kube.Workbench
+	matches []*match
 }
 
 func (r *run) open(ctx context.Context) (string, error) {

@@ -40,12 +40,11 @@ func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	d := &Diff{Images: []ImageDiff{}}
 	var sides [2]side
 	var err error
-	in := new(lister)
 	for i, given := range []string{from, to} {
 		if strings.Contains(given, "/") {
 			sides[i], err = oneImage(ctx, given)
 		} else {
-			sides[i], err = w.imagesOf(ctx, given, in)
+			sides[i], err = w.imagesOf(ctx, given)
 		}
 		if err != nil {
 			return nil, err
@@ -63,14 +62,14 @@ func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range slices.Sorted(maps.Keys(names)) {
 		g.Go(func() (err error) {
-			d.Images[i], err = diffImage(ctx, in, n, a[n], b[n])
+			d.Images[i], err = w.diffImage(ctx, n, a[n], b[n])
 			return err
 		})
 	}
 	return d, g.Wait()
 }
 
-func diffImage(ctx context.Context, in *lister, name, from, to string) (ImageDiff, error) {
+func (w *Workspace) diffImage(ctx context.Context, name, from, to string) (ImageDiff, error) {
 	d := ImageDiff{Image: name, From: from, To: to, Environments: []packages.Difference{}}
 	var lists [2]packages.List
 	for i, ref := range []string{from, to} {
@@ -78,7 +77,7 @@ func diffImage(ctx context.Context, in *lister, name, from, to string) (ImageDif
 			continue
 		}
 		var err error
-		if lists[i], err = in.list(ctx, ref); err != nil {
+		if lists[i], err = w.inspector.Packages(ctx, ref); err != nil {
 			return d, err
 		}
 		if len(lists[i]) == 0 {
@@ -100,9 +99,8 @@ type side struct {
 	image  string            // the name of its one image, "" for a whole set
 }
 
-// imagesOf are the images of a release, or of that which a hub runs; the lister is told
-// what they hold.
-func (w *Workspace) imagesOf(ctx context.Context, given string, in *lister) (side, error) {
+// imagesOf are the images of a release, or of that which a hub runs.
+func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
 	_, isHub := w.Platform.Hubs[given]
 	s, err := w.look(ctx, "")
 	if err != nil {
@@ -122,7 +120,7 @@ func (w *Workspace) imagesOf(ctx context.Context, given string, in *lister) (sid
 	if err != nil {
 		return side{}, err
 	}
-	if err := w.listed(ctx, s, in, c.Set); err != nil {
+	if err := w.inspect(ctx, s, c.Set); err != nil {
 		return side{}, err
 	}
 	called := id.Short()

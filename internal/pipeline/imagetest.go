@@ -36,6 +36,9 @@ func (w *Workspace) test(ctx context.Context, s *sight, c *checkout, b evidence.
 	if err != nil {
 		return err
 	}
+	if err := w.inspect(ctx, s, set); err != nil {
+		return err
+	}
 	images, err := w.imageSuite(s, c, bench, set)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (w *Workspace) pairSuite(bench *kube.Client, set release.ImageSet) (check.S
 	}
 	return pair.Suite(pair.Options{
 		Client: bench, Workbench: w.Platform.Workbench,
-		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests,
+		Images: w.Platform.Images, Refs: w.refs(set), Tests: tests, Inspector: &w.inspector,
 	}), nil
 }
 

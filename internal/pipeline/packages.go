@@ -11,7 +11,6 @@ import (
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
-	"gauntlet/internal/image"
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/packages"
 	"gauntlet/internal/release"
@@ -26,12 +25,11 @@ func (w *Workspace) keepPackages(ctx context.Context, set release.ImageSet) (rel
 	defer w.waiting("build", "", "reading what the images hold")()
 	names := slices.Sorted(maps.Keys(set.Images))
 	a := release.Artifact{Type: release.TypePackages, Config: []byte("{}"), Layers: make([]release.Blob, len(names))}
-	in := new(image.Inspector)
 	g, reading := errgroup.WithContext(ctx)
 	for i, name := range names {
 		g.Go(func() error {
 			ref := w.ref(name, set.Images[name])
-			list, err := in.Packages(reading, ref)
+			list, err := w.inspector.Packages(reading, ref)
 			if err != nil {
 				return err
 			}
@@ -49,45 +47,30 @@ func (w *Workspace) keepPackages(ctx context.Context, set release.ImageSet) (rel
 	return a.Digest(), nil
 }
 
-// A lister lists what images hold: as their builder found it, or else as they tell
-// themselves.
-type lister struct {
-	inspector image.Inspector
-	known     map[string]packages.List // reference by digest to the list that is evidence
-}
-
-// list is what an image holds, given by digest.
-func (l *lister) list(ctx context.Context, ref string) (packages.List, error) {
-	if known, ok := l.known[ref]; ok {
-		return known, nil
-	}
-	return l.inspector.Packages(ctx, ref)
-}
-
-// listed adds to a lister what the builders of the policy found in these images.
-func (w *Workspace) listed(ctx context.Context, s *sight, l *lister, set release.ImageSet) error {
+// inspect tells the inspector what the builders of the policy found in these images.
+// What they kept no list of, the images tell themselves.
+func (w *Workspace) inspect(ctx context.Context, s *sight, set release.ImageSet) error {
 	b, ok := s.builtAs(set.Digest())
 	if !ok || b.Packages == "" {
 		return nil
 	}
 	a, err := w.ledger.Artifact(ctx, b.Packages)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil // the images tell it too
+		return nil
 	}
 	if err != nil {
 		return err
-	}
-	if l.known == nil {
-		l.known = map[string]packages.List{}
 	}
 	for name, d := range set.Images {
 		bill, ok := a.Layer(billFile(name))
 		if !ok {
 			continue
 		}
-		if l.known[w.ref(name, d)], err = packages.FromBill(bill); err != nil {
+		list, err := packages.FromBill(bill)
+		if err != nil {
 			return fmt.Errorf("what image %s holds, as artifact %s of the ledger says: %w", name, b.Packages.Short(), err)
 		}
+		w.inspector.Know(w.ref(name, d), list)
 	}
 	return nil
 }

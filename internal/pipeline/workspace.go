@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gauntlet/internal/config"
+	"gauntlet/internal/image"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/ledger"
 )
@@ -33,10 +34,11 @@ type Workspace struct {
 	Dir      string // folder of gauntlet.yaml
 	Platform *config.Platform
 
-	opts    Options
-	ledger  *ledger.Ledger
-	clients clients
-	unread  atomic.Bool // the ledger could not be read when an emergency asked for it
+	opts      Options
+	ledger    *ledger.Ledger
+	clients   clients
+	inspector image.Inspector
+	unread    atomic.Bool // the ledger could not be read when an emergency asked for it
 }
 
 // Open reads the configuration and prepares the ledger and the clusters; nothing
