@@ -80,6 +80,9 @@ func (d *document) checkPlatform(p *Platform) {
 	if d.need("workbench.namespace", p.Workbench.Namespace, "gauntlet-workbench") {
 		d.label("workbench.namespace", p.Workbench.Namespace)
 	}
+	if b := p.Workbench.Builder; b != nil {
+		d.need("workbench.builder.image", b.Image, "an image with buildkitd and buildctl, as moby/buildkit:v0.34.2-rootless")
+	}
 	d.checkImages(p)
 	d.checkChart(p)
 	if len(p.Hubs) == 0 && !d.reported("hubs") {

@@ -35,6 +35,16 @@ type Workbench struct {
 	NodeSelector    map[string]string `yaml:"nodeSelector"`
 	Tolerations     []map[string]any  `yaml:"tolerations"`     // Kubernetes Toleration
 	SecurityContext map[string]any    `yaml:"securityContext"` // Kubernetes PodSecurityContext
+	Builder         *Builder          `yaml:"builder"`         // nil: images are built where BUILDKIT_HOST says
+}
+
+// A Builder is BuildKit in a pod of the workbench, made for one build and removed
+// after it.
+type Builder struct {
+	Image           string         `yaml:"image"`           // with buildkitd and buildctl
+	Cache           string         `yaml:"cache"`           // PersistentVolumeClaim that keeps its cache; "" keeps none
+	ConfigMap       string         `yaml:"configMap"`       // with buildkitd.toml; "" for BuildKit's defaults
+	SecurityContext map[string]any `yaml:"securityContext"` // Kubernetes SecurityContext of its container
 }
 
 // Images says what `gauntlet build` builds.

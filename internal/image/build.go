@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,8 @@ type Options struct {
 	Source   string // folder with the sources: images.source, best as git.Export wrote it
 	Dir      string // folder that the files of images.secrets are relative to
 	BuildKit string // address of buildkitd; "" takes BUILDKIT_HOST, or buildctl's default
+	// Dial, when not nil, connects to a buildkitd that has no address: see StartBuilder.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Observe, which may be nil, is told when a step of an image begins and ends, in
 	// one line. It is called from several goroutines, one call at a time.
 	Observe func(image, text string)

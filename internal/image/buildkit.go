@@ -44,7 +44,11 @@ func newBuilder(ctx context.Context, o *Options) (*builder, error) {
 	if addr == "" {
 		addr = os.Getenv("BUILDKIT_HOST")
 	}
-	c, err := client.New(ctx, addr)
+	var opts []client.ClientOpt
+	if o.Dial != nil {
+		addr, opts = "", append(opts, client.WithContextDialer(o.Dial))
+	}
+	c, err := client.New(ctx, addr, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("reach BuildKit at %q (environment variable BUILDKIT_HOST): %w", addr, err)
 	}
@@ -54,10 +58,13 @@ func newBuilder(ctx context.Context, o *Options) (*builder, error) {
 	info, err := c.Info(hello)
 	if err != nil {
 		b.close()
-		if addr == "" {
+		switch {
+		case o.Dial != nil:
+			return nil, fmt.Errorf("BuildKit does not answer in its pod: %w", err)
+		case addr == "":
 			addr = "its default address"
 		}
-		return nil, fmt.Errorf("BuildKit does not answer at %s: start buildkitd, or set BUILDKIT_HOST to where one runs: %w", addr, err)
+		return nil, fmt.Errorf("BuildKit does not answer at %s: start buildkitd, set BUILDKIT_HOST to where one runs, or have it run in the workbench (workbench.builder in gauntlet.yaml): %w", addr, err)
 	}
 	b.version = info.BuildkitVersion.Version
 	for _, s := range o.Images.Secrets {

@@ -25,6 +25,8 @@ const statusLimit = 256 << 20
 // layer that several images share is read once in its life. It may be used from
 // several goroutines.
 type Inspector struct {
+	Cache bool // keep what layers tell in the user's cache folder
+
 	mu     sync.Mutex
 	layers map[v1.Hash]func() (*layerFiles, error)
 	known  map[string]packages.List
@@ -51,9 +53,9 @@ func (in *Inspector) told(ref string) (packages.List, bool) {
 // layerFiles is what one layer adds that tells of packages, and what it hides of the
 // layers below it.
 type layerFiles struct {
-	files  map[string][]byte
-	hidden map[string]bool // paths that are gone, with all that is in them
-	opaque map[string]bool // folders whose former contents are gone; "" is the top
+	Files  map[string][]byte
+	Hidden map[string]bool // paths that are gone, with all that is in them
+	Opaque map[string]bool // folders whose former contents are gone; "" is the top
 }
 
 // Packages lists what is installed in an image, which is given by digest
@@ -118,11 +120,31 @@ func (in *Inspector) layer(ctx context.Context, l v1.Layer) (*layerFiles, error)
 	}
 	read := in.layers[h]
 	if read == nil {
-		read = sync.OnceValues(func() (*layerFiles, error) { return scan(ctx, l) })
+		read = sync.OnceValues(func() (*layerFiles, error) { return in.scan(ctx, h, l) })
 		in.layers[h] = read
 	}
 	in.mu.Unlock()
 	return read()
+}
+
+// scan reads a layer, unless that was done before.
+func (in *Inspector) scan(ctx context.Context, h v1.Hash, l v1.Layer) (*layerFiles, error) {
+	cache := in.cache()
+	if f, ok := cache.get(h); ok {
+		return f, nil
+	}
+	f, err := scan(ctx, l)
+	if err == nil {
+		cache.put(h, f)
+	}
+	return f, err
+}
+
+func (in *Inspector) cache() layerCache {
+	if in.Cache {
+		return userLayers()
+	}
+	return ""
 }
 
 // scan reads a layer's archive (OCI image specification, "Image Layer Filesystem
@@ -133,7 +155,7 @@ func scan(ctx context.Context, l v1.Layer) (*layerFiles, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	f := &layerFiles{files: map[string][]byte{}, hidden: map[string]bool{}, opaque: map[string]bool{}}
+	f := &layerFiles{Files: map[string][]byte{}, Hidden: map[string]bool{}, Opaque: map[string]bool{}}
 	for t := tar.NewReader(r); ; {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
@@ -156,20 +178,20 @@ func (f *layerFiles) add(h *tar.Header, r io.Reader) error {
 	dir, base := path.Split(p)
 	switch {
 	case base == ".wh..wh..opq":
-		f.opaque[strings.TrimSuffix(dir, "/")] = true
+		f.Opaque[strings.TrimSuffix(dir, "/")] = true
 		return nil
 	case strings.HasPrefix(base, ".wh."):
-		f.hidden[dir+strings.TrimPrefix(base, ".wh.")] = true
+		f.Hidden[dir+strings.TrimPrefix(base, ".wh.")] = true
 		return nil
 	case h.Typeflag == tar.TypeDir:
 		return nil
 	}
-	f.hidden[p] = true // a file in a folder's place hides what was in that
+	f.Hidden[p] = true // a file in a folder's place hides what was in that
 	tells, contents := packages.Tells(p)
 	if !tells {
 		return nil
 	}
-	f.files[p] = nil
+	f.Files[p] = nil
 	if !contents || h.Typeflag != tar.TypeReg {
 		return nil
 	}
@@ -177,7 +199,7 @@ func (f *layerFiles) add(h *tar.Header, r io.Reader) error {
 		return fmt.Errorf("it has %d bytes, more than any list of packages (limit %d)", h.Size, statusLimit)
 	}
 	data, err := io.ReadAll(r)
-	f.files[p] = data
+	f.Files[p] = data
 	return err
 }
 
@@ -186,18 +208,18 @@ func stack(layers []*layerFiles) map[string][]byte {
 	files := map[string][]byte{}
 	for _, l := range layers {
 		maps.DeleteFunc(files, func(p string, _ []byte) bool { return l.hides(p) })
-		maps.Copy(files, l.files)
+		maps.Copy(files, l.Files)
 	}
 	return files
 }
 
 // hides says whether a path of the layers below is gone under this one.
 func (f *layerFiles) hides(p string) bool {
-	if f.hidden[p] || f.opaque[""] {
+	if f.Hidden[p] || f.Opaque[""] {
 		return true
 	}
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		if f.hidden[dir] || f.opaque[dir] {
+		if f.Hidden[dir] || f.Opaque[dir] {
 			return true
 		}
 	}

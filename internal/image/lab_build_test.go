@@ -1,14 +1,21 @@
 package image
 
 import (
+	"context"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"gauntlet/internal/config"
+	"gauntlet/internal/kube"
+	"gauntlet/lab"
 )
 
 // bytesOf are the files of a folder, by path.
@@ -72,5 +79,69 @@ func TestLabTheRunbooksLayoutBuildsWithoutEdits(t *testing.T) {
 	f, err := find(img, "/pre-home/worker-template.yml")
 	if err != nil || !strings.Contains(string(f.data), "# the paired one") || f.header.Uid != 1000 {
 		t.Errorf("the template lost its comment or its owner: %v, %+v\n%s", err, f.header, f.data)
+	}
+}
+
+func TestLabImagesAreBuiltInAPodOfTheWorkbench(t *testing.T) {
+	registry, base, kubecontext := os.Getenv("GAUNTLET_TEST_REGISTRY"), os.Getenv("GAUNTLET_TEST_IMAGE"), os.Getenv("GAUNTLET_TEST_CONTEXT")
+	if registry == "" || base == "" || kubecontext == "" {
+		t.Skip("needs the lab: make test-lab")
+	}
+	ctx := t.Context()
+	c, err := kube.Connect(kubecontext)
+	must(t, err)
+	// BuildKit's own image is not to be had here: one of the lab's programs.
+	source := t.TempDir()
+	for file, from := range map[string]string{
+		"buildkitd": filepath.Join(lab.Dir(), "bin", "buildkitd"), "buildctl": filepath.Join(lab.Dir(), "bin", "buildctl"),
+		"runc": "/usr/sbin/runc", "libseccomp.so.2": "/usr/lib/x86_64-linux-gnu/libseccomp.so.2",
+	} {
+		must(t, copyFile(from, filepath.Join(source, file)))
+	}
+	must(t, os.WriteFile(filepath.Join(source, "buildkitd.toml"), []byte(fmt.Sprintf(
+		"[worker.oci]\n  enabled = true\n  binary = \"runc\"\n[worker.containerd]\n  enabled = false\n[registry.%q]\n  http = true\n", strings.Split(registry, "/")[0])), 0o644))
+	must(t, os.WriteFile(filepath.Join(source, "Dockerfile"), []byte("ARG BASE\nFROM $BASE\nUSER root\n"+
+		"COPY buildkitd buildctl runc /usr/local/bin/\nCOPY libseccomp.so.2 /usr/lib/x86_64-linux-gnu/\nCOPY buildkitd.toml /etc/buildkit/\n"+
+		"ENTRYPOINT [\"buildkitd\"]\n"), 0o644))
+	tools, err := Build(ctx, Options{
+		Registry: registry + "/builder", Source: source,
+		Images: config.Images{Base: base, Build: map[string]config.Build{"buildkit": {Dockerfile: "Dockerfile"}}},
+	})
+	must(t, err)
+
+	bench := config.Workbench{Context: kubecontext, Namespace: "gauntlet-builder-test", Builder: &config.Builder{
+		Image: Ref(registry+"/builder", "buildkit", tools.Set.Images["buildkit"]), SecurityContext: map[string]any{"privileged": true, "runAsUser": 0},
+	}}
+	t.Cleanup(func() {
+		_ = c.CoreV1().Namespaces().Delete(context.Background(), bench.Namespace, metav1.DeleteOptions{})
+	})
+	start := time.Now()
+	pod, err := StartBuilder(ctx, c, bench, func(text string) { t.Log(text) })
+	must(t, err)
+	t.Logf("started in %s", time.Since(start).Round(100*time.Millisecond))
+	small := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(small, "Dockerfile"), []byte("ARG BASE\nFROM $BASE\nRUN echo built in a pod > /tmp/where\n"), 0o644))
+	built, err := Build(ctx, Options{
+		Registry: registry + "/builder", Source: small, Dial: pod.Dial,
+		Images:  config.Images{Base: base, Build: map[string]config.Build{"small": {Dockerfile: "Dockerfile"}}},
+		Observe: func(image, text string) { t.Log(image, text) },
+	})
+	if err := pod.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	must(t, err)
+	_, img, err := open(ctx, Ref(registry+"/builder", "small", built.Set.Images["small"]))
+	must(t, err)
+	f, err := find(img, "/tmp/where")
+	if err != nil || string(f.data) != "built in a pod\n" {
+		t.Errorf("%q %v", f.data, err)
+	}
+	if len(built.Resolved["small"]) == 0 {
+		t.Error("BuildKit does not say what it was built from")
+	}
+	left, err := c.CoreV1().Pods(bench.Namespace).List(ctx, metav1.ListOptions{})
+	must(t, err)
+	for _, p := range left.Items {
+		t.Errorf("pod %s is left", p.Name)
 	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -45,13 +46,7 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		return b, err
 	}
 	b.Started = w.opts.Now().UTC().Truncate(time.Second)
-	built, err := image.Build(ctx, image.Options{
-		Source:   dir, // what the commit holds, whatever the working tree does
-		Images:   w.Platform.Images,
-		Dir:      w.Dir,
-		Registry: w.Platform.Registry,
-		Observe:  func(name, text string) { w.tell("build", "", Progress, name, text) },
-	})
+	built, err := w.buildIn(ctx, dir)
 	if err != nil {
 		return b, &StepError{Step: "build", Cause: err}
 	}
@@ -77,6 +72,34 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	}
 	w.tell("build", "", Passed, "", fmt.Sprintf("image set %s, %s, of which %s are shared by several images", set.Digest().Short(), image.Megabytes(b.Total), image.Megabytes(b.Shared)))
 	return b, nil
+}
+
+// buildIn builds the images of a folder with the BuildKit that BUILDKIT_HOST names, or
+// with one in a pod of the workbench.
+func (w *Workspace) buildIn(ctx context.Context, dir string) (set image.Built, err error) {
+	tell := func(name, text string) { w.tell("build", "", Progress, name, text) }
+	o := image.Options{
+		Source:   dir, // what the commit holds, whatever the working tree does
+		Images:   w.Platform.Images,
+		Dir:      w.Dir,
+		Registry: w.Platform.Registry,
+		Observe:  tell,
+	}
+	if w.Platform.Workbench.Builder == nil || os.Getenv("BUILDKIT_HOST") != "" {
+		return image.Build(ctx, o)
+	}
+	c, err := w.workbench()
+	if err != nil {
+		return set, err
+	}
+	tell("", "starting BuildKit in the workbench")
+	pod, err := image.StartBuilder(ctx, c, w.Platform.Workbench, func(text string) { tell("", text) })
+	if err != nil {
+		return set, err
+	}
+	defer func() { err = errors.Join(err, pod.Close(ctx)) }()
+	o.Dial = pod.Dial
+	return image.Build(ctx, o)
 }
 
 // built looks for a build of the same source whose images the registry still holds. One

@@ -66,7 +66,7 @@ func Open(opts Options) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{Dir: dir, Platform: p, opts: opts, ledger: ledger.Open(store)}, nil
+	return &Workspace{Dir: dir, Platform: p, opts: opts, ledger: ledger.Open(store), inspector: image.Inspector{Cache: true}}, nil
 }
 
 // path is a file named in the configuration.
