@@ -89,6 +89,44 @@ func changes(t *testing.T) {
 			t.Error("a sign-off of other values counts")
 		}
 	})
+	t.Run("what no commit holds goes to the first tier alone", func(t *testing.T) {
+		s.set("jupyter-config.yml", map[string]any{"jupyterhub.singleuser.storage.capacity": "310Mi"})
+		s.gauntlet(2, "run", "--key", "ci")
+		s.gauntlet(2, "run", "--dirty", "--to", "production", "--key", "ci")
+		s.gauntlet(0, "run", "--dirty", "--key", "ci")
+		st := statusOf(s.team)
+		made := func() gate.Requirement {
+			v := read[gate.Verdict](t, s.try(nil, "deploy", st.Release.Short(), "far", "--check", "-o", "json"))
+			return requirement(t, v, "release-made")
+		}
+		if r := made(); r.Decision != gate.Deny || !strings.Contains(r.Reason, "bleeding-edge") {
+			t.Errorf("production: %s (%s)", r.Decision, r.Reason)
+		}
+		// Once it is committed it is the release that was tried.
+		s.commit("Give homes a little more room")
+		s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
+		if now := statusOf(s.team); now.Release != st.Release {
+			t.Errorf("release %s was tried, and %s is made of the commit", st.Release.Short(), now.Release.Short())
+		}
+		if r := made(); r.Decision != gate.Allow {
+			t.Errorf("production: %s (%s)", r.Decision, r.Reason)
+		}
+	})
+	t.Run("images of a repository elsewhere are those of its ref", func(t *testing.T) {
+		elsewhere := t.TempDir()
+		s.sh("git", "clone", "--quiet", "--bare", s.dir, elsewhere)
+		s.replace("gauntlet.yaml", "  source: images\n", "  source: file://"+elsewhere+"#HEAD:images\n")
+		s.commit("Keep the images elsewhere")
+		r := s.gauntlet(0, "run", "--to", "bleeding-edge", "--key", "ci")
+		if !strings.Contains(r.errout, "are built already") {
+			t.Errorf("equal sources are built twice:\n%s", r.all())
+		}
+		s.replace("gauntlet.yaml", "#HEAD:images", "#no-such-branch:images")
+		s.commit("Name a branch that is not there")
+		if r := s.gauntlet(2, "run", "--key", "ci"); !strings.Contains(r.errout, "fetch no-such-branch from file://") {
+			t.Errorf("the branch is not named:\n%s", r.errout)
+		}
+	})
 }
 
 func covers(got, want map[string]int) bool {
