@@ -52,9 +52,25 @@ const hubForm = "hub v1: answers, reserved, swept, user, server, image, kernel, 
 var hubCode string
 
 // Hub is the suite "hub": a user made for the purpose starts a server, runs code in
-// it and leaves, and nothing of them stays behind. It holds the lock of the
-// namespace, so that a probe found there belongs to a run that is dead.
+// it and leaves, and nothing of them stays behind.
 func Hub(t HubTarget) check.Suite {
+	p := newProbe(t)
+	return p.suite("hub", hubForm+"\x00"+hubCode, check.Check{Name: "code runs in a kernel", Timeout: 2 * time.Minute, Run: p.code})
+}
+
+// The checks that every suite of a probe begins and ends with.
+const (
+	hubAnswers   = "hub answers"
+	hubReserved  = "hub reserved"
+	noneLeft     = "no earlier probe is left"
+	userCreated  = "user created"
+	serverStarts = "server starts"
+	rightImage   = "server runs the release's notebook"
+	serverStops  = "server stops"
+	hubSame      = "hub unchanged meanwhile"
+)
+
+func newProbe(t HubTarget) *probe {
 	if t.SpawnTimeout <= 0 {
 		t.SpawnTimeout = 3 * time.Minute
 	}
@@ -64,33 +80,33 @@ func Hub(t HubTarget) check.Suite {
 	if t.Runs == nil {
 		t.Runs = func(context.Context) error { return errors.New("nothing says what the hub must run (HubTarget.Runs)") }
 	}
-	sum := sha256.Sum256([]byte(hubForm + "\x00" + hubCode))
-	p := &probe{t: t}
-	const (
-		answers  = "hub answers"
-		reserved = "hub reserved"
-		swept    = "no earlier probe is left"
-		user     = "user created"
-		server   = "server starts"
-		image    = "server runs the release's notebook"
-		code     = "code runs in a kernel"
-		stops    = "server stops"
-		same     = "hub unchanged meanwhile"
+	return &probe{t: t}
+}
+
+// suite is a suite of a user made for the purpose, who starts a server and leaves;
+// inside is what is checked while the server runs. It holds the lock of the namespace,
+// so that a probe found there belongs to a run that is dead. form is what the suite does:
+// its digest is over that.
+func (p *probe) suite(name, form string, inside ...check.Check) check.Suite {
+	sum := sha256.Sum256([]byte(form))
+	list := []check.Check{
+		{Name: hubAnswers, Timeout: time.Minute, Run: p.answers},
+		{Name: hubReserved, Timeout: 10 * time.Minute, Run: p.reserve, Needs: []string{hubAnswers}},
+		{Name: noneLeft, Timeout: 3 * time.Minute, Run: p.sweep, Needs: []string{hubReserved}},
+		{Name: userCreated, Timeout: 30 * time.Second, Run: p.createUser, Needs: []string{hubReserved}},
+		{Name: serverStarts, Timeout: p.t.SpawnTimeout, Run: p.start, Needs: []string{userCreated}},
+		{Name: rightImage, Timeout: 30 * time.Second, Run: p.image, Needs: []string{serverStarts}},
+	}
+	for _, c := range inside {
+		c.Needs = append([]string{serverStarts}, c.Needs...)
+		list = append(list, c)
+	}
+	list = append(list,
+		check.Check{Name: serverStops, Timeout: 2 * time.Minute, Run: p.stop, Needs: []string{serverStarts}},
+		check.Check{Name: hubSame, Timeout: 30 * time.Second, Run: p.unchanged, Needs: []string{hubReserved}},
 	)
-	needs := func(names ...string) []string { return names }
 	return check.Suite{
-		Name: "hub", Digest: hex.EncodeToString(sum[:]),
-		Checks: []check.Check{
-			{Name: answers, Timeout: time.Minute, Run: p.answers},
-			{Name: reserved, Timeout: 10 * time.Minute, Run: p.reserve, Needs: needs(answers)},
-			{Name: swept, Timeout: 3 * time.Minute, Run: p.sweep, Needs: needs(reserved)},
-			{Name: user, Timeout: 30 * time.Second, Run: p.createUser, Needs: needs(reserved)},
-			{Name: server, Timeout: t.SpawnTimeout, Run: p.start, Needs: needs(user)},
-			{Name: image, Timeout: 30 * time.Second, Run: p.image, Needs: needs(server)},
-			{Name: code, Timeout: 2 * time.Minute, Run: p.code, Needs: needs(server)},
-			{Name: stops, Timeout: 2 * time.Minute, Run: p.stop, Needs: needs(server)},
-			{Name: same, Timeout: 30 * time.Second, Run: p.unchanged, Needs: needs(reserved)},
-		},
+		Name: name, Digest: hex.EncodeToString(sum[:]), Checks: list,
 		Cleanup: &check.Check{Name: "nothing is left", Timeout: 4 * time.Minute, Run: p.leave},
 	}
 }
@@ -216,8 +232,13 @@ func (p *probe) start(ctx context.Context) (string, error) {
 	return fmt.Sprintf("pod %s, ready after %s", pod, time.Since(begun).Round(100*time.Millisecond)), nil
 }
 
+// dial makes a client for the probe's server.
+func (p *probe) dial() (*kernel.Server, error) {
+	return kernel.Dial(p.t.URL, p.server.URL, p.token.Value)
+}
+
 func (p *probe) code(ctx context.Context) (string, error) {
-	srv, err := kernel.Dial(p.t.URL, p.server.URL, p.token.Value)
+	srv, err := p.dial()
 	if err != nil {
 		return "", err
 	}
