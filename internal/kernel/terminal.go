@@ -101,16 +101,16 @@ func (t *Terminal) Line(ctx context.Context, keys string) (shown string, err err
 	t.said.Reset()
 	// Shown as it is typed, it is not yet what it prints.
 	mark := fmt.Sprintf("gauntlet-line-%d-", t.lines)
-	if err := t.write(ctx, "stdin", keys+"\x15echo "+mark+"$((20+3))\r"); err != nil {
+	echo, end := "echo "+mark+"$((20+3))", mark+"23"
+	if err := t.write(ctx, "stdin", keys+"\x15"+echo+"\r"); err != nil {
 		return "", err
 	}
-	end := mark + "23"
 	if err := t.until(ctx, func(shown string) bool { return strings.Contains(shown, end) }); err != nil {
 		return "", err
 	}
 	shown, _, _ = strings.Cut(t.shown(), end)
-	shown, _, _ = strings.Cut(shown, "echo "+mark)
-	return shown, nil
+	// A shell that is still starting shows its keys before what it says itself.
+	return strings.ReplaceAll(shown, echo, ""), nil
 }
 
 // Close ends the terminal and its shell.

@@ -189,10 +189,11 @@ func judge(t tab, got kernel.Completion) (string, error) {
 	return fmt.Sprintf("%d after %d ms", len(lines), got.Took.Milliseconds()), nil
 }
 
-// blame says whether the same works without jedi.
+// blame says whether the same works without jedi, which alone knows a module that was
+// not run.
 func (c *completion) blame(ctx context.Context, t tab) string {
 	const unknown = "whether jedi is to blame could not be tried"
-	if _, err := c.kernel.Run(ctx, "get_ipython().Completer.use_jedi = False"); err != nil {
+	if _, err := c.kernel.Run(ctx, "import os\nget_ipython().Completer.use_jedi = False"); err != nil {
 		return unknown
 	}
 	got, err := c.ask(ctx, t.code, completionTime)
