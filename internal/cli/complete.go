@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gauntlet/internal/check/suites"
 	"gauntlet/internal/pipeline"
 )
 
@@ -70,6 +71,18 @@ func (a *app) completeHubs(_ *cobra.Command, got []string, _ string) ([]string, 
 		return slices.Sorted(maps.Keys(w.Platform.Hubs)), cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeCheck is a hub, then suites.
+func (a *app) completeCheck(c *cobra.Command, got []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if url, _ := c.Flags().GetString("url"); url == "" && len(got) == 0 {
+		return a.completeHubs(c, got, typed)
+	}
+	names := suites.Names()
+	if w, ok := a.quiet(); ok {
+		names = w.SuiteNames()
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeHubsOrTiers proposes what a rollback takes.

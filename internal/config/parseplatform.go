@@ -93,6 +93,14 @@ func (d *document) checkPlatform(p *Platform) {
 	}
 	d.checkTwins(p)
 	d.checkGraces(p.Graces)
+	for _, name := range slices.Sorted(maps.Keys(p.Suites)) {
+		field := child("suites", name)
+		d.label(field, name)
+		if len(p.Suites[name].Tests) == 0 {
+			d.bad(child(field, "tests"), "there is no test: it would pass with nothing checked", "name files beside this one, as tests/test_maps.py")
+		}
+		d.tests(child(field, "tests"), p.Suites[name].Tests)
+	}
 	for i, s := range p.InSync {
 		d.checkInSync(item("inSync", i), s)
 	}

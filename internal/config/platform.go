@@ -24,8 +24,16 @@ type Platform struct {
 	InSync     []InSync       `yaml:"inSync"`
 	Graces     Graces         `yaml:"graces"`
 	Preflight  Preflight      `yaml:"preflight"`
+	// Suites are suites of the platform's own, by the names that the policy's tiers call
+	// them: they run on hubs, beside those that gauntlet brings.
+	Suites map[string]Suite `yaml:"suites"`
 
 	src *document
+}
+
+// A Suite is a suite of the platform's own.
+type Suite struct {
+	Tests []string `yaml:"tests"` // files beside gauntlet.yaml that run in a user's server
 }
 
 // Workbench is where builds are tested and pairings run.

@@ -39,12 +39,21 @@ func TestTierOfThePolicyByItsName(t *testing.T) {
 
 func TestSuitesThatNobodyCanRunAreRefused(t *testing.T) {
 	p := newSight().policy
-	if err := checkSuites(&p); err != nil {
+	w := &Workspace{Platform: &config.Platform{Suites: map[string]config.Suite{"workflows": {}}}}
+	if err := w.checkSuites(&p); err != nil {
 		t.Error(err)
 	}
 	p.Tiers = append(p.Tiers, config.Tier{Name: "canary", Suites: []string{"hub", "fireworks"}})
-	if err := checkSuites(&p); err == nil {
+	if err := w.checkSuites(&p); err == nil {
 		t.Error("a suite that does not exist is taken")
+	}
+	p.Tiers[len(p.Tiers)-1].Suites = []string{"completion", "workflows"}
+	if err := w.checkSuites(&p); err != nil {
+		t.Errorf("gauntlet's and the platform's own are refused: %v", err)
+	}
+	w.Platform.Suites["hub"] = config.Suite{}
+	if err := w.checkSuites(&p); err == nil {
+		t.Error("a suite of the platform's own takes the name of one of gauntlet's")
 	}
 }
 

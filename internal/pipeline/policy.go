@@ -26,7 +26,7 @@ func (w *Workspace) policyFile() ([]byte, *config.Policy, error) {
 	if err != nil {
 		return nil, nil, &InputError{err}
 	}
-	if err := errors.Join(config.Check(w.Platform, p), checkSuites(p)); err != nil {
+	if err := errors.Join(config.Check(w.Platform, p), w.checkSuites(p)); err != nil {
 		return nil, nil, &InputError{err}
 	}
 	return text, p, nil

@@ -58,7 +58,7 @@ func (w *Workspace) look(ctx context.Context, hubName string) (*sight, error) {
 	}
 	s.policy, s.digest = s.view.Policy, s.view.PolicyDigest
 	s.missing = s.view.Missing(anchor.Heads)
-	if err := errors.Join(config.Check(w.Platform, &s.policy), checkSuites(&s.policy)); err != nil {
+	if err := errors.Join(config.Check(w.Platform, &s.policy), w.checkSuites(&s.policy)); err != nil {
 		return nil, &InputError{fmt.Errorf("%s does not fit the policy in force (%s): %w", w.opts.File, s.digest.Short(), err)}
 	}
 	return s, nil

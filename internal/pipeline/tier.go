@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"gauntlet/internal/check"
 	"gauntlet/internal/check/suites"
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
@@ -46,34 +45,55 @@ func oneOf(hubs []string, r release.Release, states map[string]gate.HubState) st
 func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents, in reserved) error {
 	part := contents.Release.Hubs[hubName]
 	for _, name := range tier.Suites {
-		suite := w.hubSuite(name, hubName, c, contents, in)
+		suite, err := w.hubSuite(name)
+		if err != nil {
+			return err
+		}
 		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
-		if err := w.suite(ctx, s, suite, about, hubName); err != nil {
+		if err := w.suite(ctx, s, suite(w.target(name, hubName, c, contents, in)), about, hubName); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hubSuites are the suites that can run on a hub, by the names that policies call them.
-var hubSuites = []string{"hub"}
+// SuiteNames are the suites that can run on a hub, by the names that policies call them.
+func (w *Workspace) SuiteNames() []string {
+	return append(suites.Names(), slices.Sorted(maps.Keys(w.Platform.Suites))...)
+}
 
 // checkSuites finds what a policy asks for and nobody here can run, before anything is
 // deployed for it.
-func checkSuites(p *config.Policy) error {
+func (w *Workspace) checkSuites(p *config.Policy) error {
+	for name := range w.Platform.Suites {
+		if _, taken := suites.Named(name); taken {
+			return inputf("%s: suites.%s: gauntlet brings a suite of that name: give yours another", w.opts.File, name)
+		}
+	}
 	for _, t := range p.Tiers {
 		for _, name := range t.Suites {
-			if !slices.Contains(hubSuites, name) {
-				return fmt.Errorf("the policy asks for suite %q on tier %s: the suites are %s", name, t.Name, strings.Join(hubSuites, ", "))
+			if names := w.SuiteNames(); !slices.Contains(names, name) {
+				return fmt.Errorf("the policy asks for suite %q on tier %s: the suites are %s", name, t.Name, strings.Join(names, ", "))
 			}
 		}
 	}
 	return nil
 }
 
-// hubSuite is one of hubSuites, for a hub of the release.
-func (w *Workspace) hubSuite(name, hubName string, c *kube.Client, contents *release.Contents, in reserved) check.Suite {
-	return suites.Hub(w.target(name, hubName, c, contents, in))
+// hubSuite is one of SuiteNames.
+func (w *Workspace) hubSuite(name string) (suites.Maker, error) {
+	if m, ok := suites.Named(name); ok {
+		return m, nil
+	}
+	own, ok := w.Platform.Suites[name]
+	if !ok {
+		return nil, inputf("there is no suite %q: the suites are %s", name, strings.Join(w.SuiteNames(), ", "))
+	}
+	tests, err := w.tests(own.Tests, "test of suite "+name)
+	if err != nil {
+		return nil, err
+	}
+	return suites.Own(name, tests), nil
 }
 
 // target is a hub of the release as a step probes it.

@@ -28,7 +28,7 @@ type HubTarget struct {
 	Namespace    string
 	URL          string
 	APITokenFrom config.SecretKey
-	Notebook     release.Digest // the notebook image that a spawned server must run
+	Notebook     release.Digest // the notebook image that a spawned server must run; "" compares with nothing
 	SpawnTimeout time.Duration  // default 3 minutes
 	// Paired says whether a notebook was paired with the workers that its users get
 	// now; nil: every notebook brings its own.
