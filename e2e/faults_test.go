@@ -38,8 +38,12 @@ func (c *team) replace(file, old, with string) {
 // promises are the modules that the worker of a small platform promises.
 const promises = "imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]"
 
-// What the notebook of a small platform promises, and its tests.
+// workerDeclares is what its sources declare.
+const workerDeclares = "      declares: [environment.in]\n"
+
+// What the notebook of a small platform promises and declares, and its tests.
 const (
+	notebookDeclares = "      declares: [environment.in, notebook.in]\n"
 	notebookPromises = "imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]"
 	notebookTests    = "tests: [tests/test_notebook.py]"
 )
@@ -62,6 +66,7 @@ func imageFaults(t *testing.T) {
 			s := newSmall(t, f.overlay, 30110, f.overlay)
 			s.goodImages()
 			s.replace("gauntlet.yaml", promises, "imports: [dask, distributed]") // so that it is left to pairing
+			s.replace("gauntlet.yaml", workerDeclares, "")
 			s.begin()
 			s.stops(f.cause, f.shown...)
 		})
@@ -78,6 +83,13 @@ func imageFaults(t *testing.T) {
 		s.goodImages()
 		s.begin()
 		s.stops("geopandas", "image FAILED")
+	})
+	t.Run("a worker without a package that its sources declare stops at the image test", func(t *testing.T) {
+		s := newSmall(t, "declared", 30121, "worker-without-geopandas")
+		s.goodImages()
+		s.replace("gauntlet.yaml", promises, "imports: [dask, distributed]")
+		s.begin()
+		s.stops("1 of 9 packages that its sources declare are not in it: geopandas is in no environment (environment.in:4)", "image FAILED")
 	})
 }
 

@@ -39,10 +39,12 @@ images:
     notebook:
       dockerfile: notebook/Dockerfile
       imports: [jupyterhub, jupyterlab, ipykernel, dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
+      declares: [environment.in, notebook.in]
       tests: [tests/test_notebook.py]
     worker:
       dockerfile: worker/Dockerfile
       imports: [dask, distributed, pandas, pyarrow, numpy, xarray, zarr, geopandas, shapely]
+      declares: [environment.in]
   pairs: [{notebook: notebook, worker: worker, template: /pre-home/worker-template.yml, tests: [tests/test_workers.py, tests/areas.ipynb]}]
 chart:
   path: chart
@@ -125,6 +127,15 @@ func (s *small) borrow() {
 		}
 		if err := to.PutArtifact(ctx, a); err != nil {
 			s.t.Fatal(err)
+		}
+		if b, err := evidence.Decode[evidence.Build](r); r.Type == evidence.BuildType && err == nil {
+			held, err := from.GetArtifact(ctx, b.Packages)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			if err := to.PutArtifact(ctx, held); err != nil {
+				s.t.Fatal(err)
+			}
 		}
 		said, err := l.Append(ctx, demoKey(s.t, "ci"), ledger.Statement{Type: r.Type, Subjects: r.Subjects, Predicate: r.Predicate})
 		if err != nil {

@@ -132,6 +132,7 @@ func (d *document) checkImages(p *Platform) {
 		}
 		d.need(child(field, "dockerfile"), b.Dockerfile, name+"/Dockerfile")
 		d.names(child(field, "prepare"), "file", b.Prepare)
+		d.names(child(field, "declares"), "file", b.Declares)
 		d.knownImage(p, child(field, "from"), b.From)
 		for _, k := range slices.Sorted(maps.Keys(b.Args)) {
 			d.reference(child(child(field, "args"), k), b.Args[k])

@@ -76,11 +76,12 @@ type BuildSecret struct {
 // A Build is one image.
 type Build struct {
 	Dockerfile string            `yaml:"dockerfile"`
-	Prepare    []string          `yaml:"prepare"` // files of the source folder copied beside the Dockerfile
-	From       string            `yaml:"from"`    // another image of this set: it takes the place of what the last stage is FROM
-	Args       map[string]string `yaml:"args"`    // build arguments of this image, over those of all
-	Imports    []string          `yaml:"imports"` // Python modules the image promises
-	Tests      []string          `yaml:"tests"`   // files beside gauntlet.yaml that the image test runs in it
+	Prepare    []string          `yaml:"prepare"`  // files of the source folder copied beside the Dockerfile
+	From       string            `yaml:"from"`     // another image of this set: it takes the place of what the last stage is FROM
+	Args       map[string]string `yaml:"args"`     // build arguments of this image, over those of all
+	Imports    []string          `yaml:"imports"`  // Python modules the image promises
+	Declares   []string          `yaml:"declares"` // requirements and environment.yml files of the source: what the image must hold
+	Tests      []string          `yaml:"tests"`    // files beside gauntlet.yaml that the image test runs in it
 }
 
 // A Pair is a notebook and the worker that tasks of it run on. How the notebook finds

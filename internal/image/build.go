@@ -120,7 +120,7 @@ func (o *Options) check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Images.Build)) {
 		spec := o.Images.Build[name]
-		for _, p := range append([]string{spec.Dockerfile}, spec.Prepare...) {
+		for _, p := range slices.Concat([]string{spec.Dockerfile}, spec.Prepare, spec.Declares) {
 			if !filepath.IsLocal(p) {
 				return fmt.Errorf("images.build.%s in gauntlet.yaml: %q is not inside the source folder", name, p)
 			}

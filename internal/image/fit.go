@@ -9,6 +9,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"gauntlet/internal/check"
+	"gauntlet/internal/declared"
 	"gauntlet/internal/release"
 )
 
@@ -50,6 +51,19 @@ func fit(own *semver.Version, said string, hubs []string) (string, error) {
 		return "", check.Warning{Message: fmt.Sprintf("its jupyterhub is %s, and hubs are %s, which warn of that: "+mend, said, strings.Join(odd, ", "), odd[0])}
 	}
 	return fmt.Sprintf("jupyterhub %s, as the hubs' %s", said, strings.Join(hubs, ", ")), nil
+}
+
+// declares looks for what the image's sources declare: among what is installed, and then
+// by importing it.
+func (t *test) declares(ctx context.Context, name string, list []declared.Package) (string, error) {
+	have, err := t.Inspector.Packages(ctx, t.Refs[name])
+	if err != nil {
+		return "", err
+	}
+	if missing := declared.Missing(list, have); len(missing) > 0 {
+		return "", fmt.Errorf("%d of %d packages that its sources declare are not in it: %s", len(missing), len(list), strings.Join(missing, "; "))
+	}
+	return t.script(ctx, name, "declared.py", declared.Modules(list)...)
 }
 
 // most is how much larger than in production an image may be before the test warns.

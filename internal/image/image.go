@@ -26,6 +26,7 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		Prepare    []string
 		From       string
 		Args       map[string]string
+		Declares   []string // kept with the build, though they do not shape the images
 	}
 	type pair struct {
 		Notebook, Worker, Template, Environment string
@@ -47,7 +48,7 @@ func SourceDigest(tree, registry string, images config.Images) release.Digest {
 		s.Secrets = append(s.Secrets, x.ID)
 	}
 	for name, b := range images.Build {
-		s.Build[name] = build{b.Dockerfile, b.Prepare, b.From, b.Args}
+		s.Build[name] = build{b.Dockerfile, b.Prepare, b.From, b.Args, b.Declares}
 	}
 	data, err := json.Marshal(s)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"gauntlet/internal/check"
 	"gauntlet/internal/config"
+	"gauntlet/internal/declared"
 	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 	"gauntlet/internal/usertest"
@@ -28,10 +29,12 @@ type SuiteOptions struct {
 	Client    *kube.Client // of the workbench's cluster
 	Workbench config.Workbench
 	Images    config.Images
-	Registry  string                  // what the images' names begin with
-	Refs      map[string]string       // image of the set to its reference by digest
-	Tests     map[string]usertest.Set // image to the files of its tests
-	Hubs      []string                // versions of JupyterHub, as "5.4", that the hubs are of; none when not known
+	Registry  string                        // what the images' names begin with
+	Refs      map[string]string             // image of the set to its reference by digest
+	Tests     map[string]usertest.Set       // image to the files of its tests
+	Declared  map[string][]declared.Package // image to what its sources declare
+	Inspector *Inspector                    // tells what the images hold; nil reads it from the registry
+	Hubs      []string                      // versions of JupyterHub, as "5.4", that the hubs are of; none when not known
 	// Production tells the image set that production runs, an empty one when it runs none;
 	// nil compares with nothing.
 	Production func(context.Context) (release.ImageSet, error)
@@ -46,6 +49,9 @@ type SuiteOptions struct {
 // The programs inside the images are run as python3 from the image's PATH;
 // nothing is installed.
 func Suite(o SuiteOptions) check.Suite {
+	if o.Inspector == nil {
+		o.Inspector = new(Inspector)
+	}
 	t := &test{SuiteOptions: o, pods: map[string]string{}}
 	s := check.Suite{Name: "image", Digest: suiteDigest(o), Cleanup: &check.Check{
 		Name: "nothing is left behind", Timeout: time.Minute, Run: t.close,
@@ -75,6 +81,9 @@ func Suite(o SuiteOptions) check.Suite {
 		}
 		if mods := o.Images.Build[name].Imports; len(mods) > 0 {
 			script("imports what it promises", "imports.py", 3*time.Minute, mods...)
+		}
+		if list := o.Declared[name]; len(list) > 0 {
+			add(name+" holds what its sources declare", 5*time.Minute, func(ctx context.Context) (string, error) { return t.declares(ctx, name, list) }, starts)
 		}
 		add(name+" is not much larger than production's", 2*time.Minute, func(ctx context.Context) (string, error) { return t.size(ctx, name) })
 		tests := o.Tests[name]
@@ -118,7 +127,8 @@ func suiteDigest(o SuiteOptions) string {
 		Tests   map[string][]string
 		Pairs   []config.Pair
 		Hubs    []string
-	}{"3", imports, tests, o.Images.Pairs, append([]string{}, o.Hubs...)})
+		Sources map[string][]declared.Package
+	}{"4", imports, tests, o.Images.Pairs, append([]string{}, o.Hubs...), o.Declared})
 }
 
 // Digest is a suite's digest, sha256 in hex: over its embedded files and its

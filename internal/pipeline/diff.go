@@ -120,7 +120,7 @@ func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
 	if err != nil {
 		return side{}, err
 	}
-	if err := w.inspect(ctx, s, c.Set); err != nil {
+	if _, err := w.inspect(ctx, s, c.Set); err != nil {
 		return side{}, err
 	}
 	called := id.Short()

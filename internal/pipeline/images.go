@@ -45,6 +45,10 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 	if err := c.images.repo.Export(ctx, c.images.tree, dir); err != nil {
 		return b, err
 	}
+	said, err := w.declared(dir)
+	if err != nil {
+		return b, err
+	}
 	b.Started = w.opts.Now().UTC().Truncate(time.Second)
 	built, err := w.buildIn(ctx, dir)
 	if err != nil {
@@ -60,7 +64,7 @@ func (w *Workspace) build(ctx context.Context, s *sight, c *checkout) (evidence.
 		return b, &StepError{Step: "build", Cause: err}
 	}
 	b.Sizes, b.Total, b.Shared = sizes.Images, sizes.Total, sizes.Shared
-	if b.Packages, err = w.keepPackages(ctx, set); err != nil {
+	if b.Packages, err = w.keepPackages(ctx, set, said); err != nil {
 		return b, &StepError{Step: "build", Cause: err}
 	}
 	if err := w.ledger.PutArtifact(ctx, set.Artifact()); err != nil {

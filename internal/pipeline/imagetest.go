@@ -12,6 +12,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"gauntlet/internal/check"
+	"gauntlet/internal/declared"
 	"gauntlet/internal/deploy/helm"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/image"
@@ -36,10 +37,11 @@ func (w *Workspace) test(ctx context.Context, s *sight, c *checkout, b evidence.
 	if err != nil {
 		return err
 	}
-	if err := w.inspect(ctx, s, set); err != nil {
+	said, err := w.inspect(ctx, s, set)
+	if err != nil {
 		return err
 	}
-	images, err := w.imageSuite(s, c, bench, set)
+	images, err := w.imageSuite(s, c, bench, set, said)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (w *Workspace) test(ctx context.Context, s *sight, c *checkout, b evidence.
 	return w.conclude(ctx, s, paired, about, "")
 }
 
-func (w *Workspace) imageSuite(s *sight, c *checkout, bench *kube.Client, set release.ImageSet) (check.Suite, error) {
+func (w *Workspace) imageSuite(s *sight, c *checkout, bench *kube.Client, set release.ImageSet, said map[string][]declared.Package) (check.Suite, error) {
 	hubs, err := w.hubVersions(c)
 	if err != nil {
 		return check.Suite{}, err
@@ -97,7 +99,7 @@ func (w *Workspace) imageSuite(s *sight, c *checkout, bench *kube.Client, set re
 	return image.Suite(image.SuiteOptions{
 		Client: bench, Workbench: w.Platform.Workbench,
 		Images: w.Platform.Images, Registry: w.Platform.Registry, Refs: w.refs(set), Tests: tests,
-		Hubs: hubs, Production: w.productionSet(s),
+		Hubs: hubs, Production: w.productionSet(s), Declared: said, Inspector: &w.inspector,
 	}), nil
 }
 
