@@ -193,7 +193,7 @@ func secondChart(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(c.dir, "tests"), os.DirFS(filepath.Join(pangeo.dir, "tests"))); err != nil {
 		t.Fatal(err)
 	}
-	s.replace("gauntlet.yaml", "zarr, geopandas, shapely]\n    worker:", "zarr, geopandas, shapely]\n      tests: [tests/test_notebook.py]\n    worker:")
+	s.replace("gauntlet.yaml", notebookDeclares, notebookDeclares+"      "+notebookTests+"\n")
 	s.replace("gauntlet.yaml", "template: /pre-home/worker-template.yml}", "template: /pre-home/worker-template.yml, tests: [tests/test_workers.py, tests/areas.ipynb]}")
 	t.Cleanup(s.remove)
 	s.write("policy.yaml", strings.Replace(smallPolicyText(t), "hubs: all", "hubs: any", 1))
