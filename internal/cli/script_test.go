@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 			return newWorld(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"proposed": proposed, "await": await, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, // look
+			"proposed": proposed, "await": await, "exits": exits, "helps": helps, "keyless": keyless, "mode": mode, "nocontrol": nocontrol, "bears": bears, // look
 			"commit": commit, "edit": edit, "platform": platform, // change the folder
 			"pushed": pushed, "built": built, "rendered": rendered, "deployed": deployed, "rolledback": rolledback, // change the world
 		},

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -177,6 +178,21 @@ func pushed(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: pushed IMAGE TAG")
 	}
 	push(ts, worldOf(ts).registry+"/platform/"+args[0], args[1])
+}
+
+// bears looks whether an image of the platform bears a tag: bears IMAGE TAG
+func bears(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: bears IMAGE TAG")
+	}
+	_, err := image.Resolve(context.Background(), worldOf(ts).registry+"/platform/"+args[0], args[1])
+	var missing *image.NotFoundError
+	switch {
+	case err != nil && !errors.As(err, &missing):
+		ts.Check(err)
+	case (err == nil) == neg:
+		ts.Fatalf("image %s and tag %s: %v", args[0], args[1], err)
+	}
 }
 
 func push(ts *testscript.TestScript, repo, tag string) release.Digest {

@@ -18,7 +18,7 @@ func (f *facts) version(tiers []config.Tier) []Requirement {
 	}
 	t := tiers[i]
 	current, hasCurrent := f.productionVersion()
-	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet release tag %s %s", next(current), f.ID.Short())}
+	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet release tag %s %s", f.highest().NextMinor(), f.ID.Short())}
 	if t.Version != "semver" {
 		r.Command = ""
 		r.Reason = fmt.Sprintf("the policy asks for a version of a kind that is not known: %q", t.Version)
@@ -64,11 +64,13 @@ func (f *facts) productionVersion() (release.Version, bool) {
 	return parsed, err == nil
 }
 
-// next proposes a version: the next minor one.
-func next(v release.Version) string {
-	var major, minor int
-	if _, err := fmt.Sscanf(v.String(), "v%d.%d.", &major, &minor); err != nil {
-		return "v1.0.0"
+// highest is the highest version that was ever given: the next one must rise above it.
+func (f *facts) highest() release.Version {
+	var top release.Version
+	for _, v := range f.versions {
+		if parsed, err := release.ParseVersion(v.what.Version); err == nil && parsed.Newer(top) {
+			top = parsed
+		}
 	}
-	return fmt.Sprintf("v%d.%d.0", major, minor+1)
+	return top
 }

@@ -95,6 +95,29 @@ func Size(ctx context.Context, ref, arch string) (int64, error) {
 	return sum, nil
 }
 
+// Tagged says whether a tag names an image, which is given by digest. One that names
+// another image is a *TagTakenError.
+func Tagged(ctx context.Context, ref, tag string) (bool, error) {
+	d, err := name.NewDigest(ref)
+	if err != nil {
+		return false, fmt.Errorf("read the image reference %q: %w", ref, err)
+	}
+	want, err := release.ParseDigest(d.DigestStr())
+	if err != nil {
+		return false, err
+	}
+	var missing *NotFoundError
+	switch has, err := Resolve(ctx, d.Repository.Name(), tag); {
+	case errors.As(err, &missing):
+		return false, nil
+	case err != nil:
+		return false, err
+	case has != want:
+		return false, &TagTakenError{Ref: d.Repository.Name() + ":" + tag, Has: has, Want: want}
+	}
+	return true, nil
+}
+
 // Tag lets a tag name an image, which is given by digest (REGISTRY/NAME@DIGEST).
 // A tag that already names it is no error; one that names another image is a
 // *TagTakenError. Registries have no compare-and-set: of two writers at the same
@@ -108,19 +131,8 @@ func Tag(ctx context.Context, ref, tag string) error {
 	if err != nil {
 		return fmt.Errorf("read the tag %q: %w", tag, err)
 	}
-	want, err := release.ParseDigest(d.DigestStr())
-	if err != nil {
+	if done, err := Tagged(ctx, ref, tag); err != nil || done {
 		return err
-	}
-	var missing *NotFoundError
-	switch has, err := Resolve(ctx, d.Repository.Name(), tag); {
-	case errors.As(err, &missing):
-	case err != nil:
-		return err
-	case has == want:
-		return nil
-	default:
-		return &TagTakenError{Ref: d.Repository.Name() + ":" + tag, Has: has, Want: want}
 	}
 	desc, err := remote.Get(d, options(ctx)...)
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 
@@ -68,12 +66,10 @@ func (w *Workspace) test(ctx context.Context, s *sight, c *checkout, b evidence.
 		return err
 	}
 	kill.At("build:tested")
-	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
-		if err := image.Tag(ctx, w.ref(name, b.Images[name]), b.Label); err != nil {
-			stop(errImages)
-			side.Wait()
-			return &StepError{Step: "image test", Cause: err}
-		}
+	if err := w.tagAll(ctx, set, b.Label, "build-tag"); err != nil {
+		stop(errImages)
+		side.Wait()
+		return &StepError{Step: "image test", Cause: err}
 	}
 	side.Wait()
 	switch {

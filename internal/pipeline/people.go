@@ -11,6 +11,7 @@ import (
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
 	"gauntlet/internal/image"
+	"gauntlet/internal/kill"
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/release"
 )
@@ -227,10 +228,14 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	if err != nil {
 		return "", err
 	}
-	if old := word.s.version(word.id); old != "" {
+	old := word.s.version(word.id)
+	if old != "" && old != v.String() {
 		return "", inputf("release %s is %s already", word.id.Short(), old)
 	}
 	for _, other := range word.s.made() {
+		if other == word.id {
+			continue
+		}
 		named := word.s.version(other)
 		if named == v.String() {
 			return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
@@ -243,12 +248,11 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	if err != nil {
 		return "", err
 	}
-	// The tags first: they say nothing by themselves, and a statement that were there
-	// without them would not be made again.
-	for _, name := range slices.Sorted(maps.Keys(contents.Set.Images)) {
-		if err := image.Tag(ctx, w.ref(name, contents.Set.Images[name]), v.String()); err != nil {
-			return "", err
-		}
+	if err := w.tagAll(ctx, contents.Set, v.String(), "release-tag"); err != nil {
+		return "", err
+	}
+	if old != "" {
+		return fmt.Sprintf("release %s is %s already; its images bear the tag", word.id.Short(), v), nil
 	}
 	err = w.record(ctx, word.s, ledger.Statement{
 		Type:      evidence.VersionType,
@@ -256,4 +260,24 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 		Predicate: evidence.Version{Version: v.String()},
 	})
 	return fmt.Sprintf("release %s is %s", word.id.Short(), v), err
+}
+
+// tagAll gives all images of a set a tag, or none: a tag that another image bears is found
+// before any is written. Run again after it was cut short it writes those that are
+// missing. step names the points at which a test may end it.
+func (w *Workspace) tagAll(ctx context.Context, set release.ImageSet, tag, step string) error {
+	names := slices.Sorted(maps.Keys(set.Images))
+	for _, name := range names {
+		if _, err := image.Tagged(ctx, w.ref(name, set.Images[name]), tag); err != nil {
+			return err
+		}
+	}
+	for i, name := range names {
+		kill.At(fmt.Sprintf("%s:%d", step, i))
+		if err := image.Tag(ctx, w.ref(name, set.Images[name]), tag); err != nil {
+			return err
+		}
+	}
+	kill.At(fmt.Sprintf("%s:%d", step, len(names)))
+	return nil
 }

@@ -49,3 +49,13 @@ func (v Version) Newer(o Version) bool {
 	}
 	return v.v.GreaterThan(o.v)
 }
+
+// NextMinor is the next minor version: v1.5.0 after v1.4.2 and after v1.4.0-rc.1, v1.0.0
+// after none.
+func (v Version) NextMinor() Version {
+	if v.v == nil {
+		return Version{semver.New(1, 0, 0, "", "")}
+	}
+	next := v.v.IncMinor()
+	return Version{&next}
+}

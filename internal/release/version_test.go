@@ -27,3 +27,18 @@ func TestParseVersionRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNextMinorVersionIsNewer(t *testing.T) {
+	for in, want := range map[string]string{"": "v1.0.0", "v1.4.2": "v1.5.0", "v0.9.9": "v0.10.0", "v1.4.0-rc.1": "v1.5.0"} {
+		var v Version
+		if in != "" {
+			var err error
+			if v, err = ParseVersion(in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := v.NextMinor(); got.String() != want || !got.Newer(v) {
+			t.Errorf("after %q comes %s, want %s", in, got, want)
+		}
+	}
+}
