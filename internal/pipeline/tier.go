@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gauntlet/internal/check/suites"
 	"gauntlet/internal/config"
@@ -50,11 +51,33 @@ func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hu
 			return err
 		}
 		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
-		if err := w.suite(ctx, s, suite(w.target(name, hubName, c, contents, in)), about, hubName); err != nil {
+		target := w.target(name, hubName, c, contents, in)
+		target.SpawnBefore = s.spawnBefore(name, hubName, part.Deployable)
+		if err := w.suite(ctx, s, suite(target), about, hubName); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// spawnBefore is how long a server took to start in a suite on a hub with what it ran
+// before: 0 when that is not known.
+func (s *sight) spawnBefore(suite, hubName string, now release.Digest) time.Duration {
+	for _, r := range slices.Backward(s.view.Records) {
+		if r.Type != evidence.TestResultType || r.About(evidence.Deployable, now) || !s.is(r.Signer, config.RoleChecker) {
+			continue
+		}
+		t, err := evidence.Decode[evidence.TestResult](r)
+		if err != nil || t.Suite != suite || t.Hub != hubName {
+			continue
+		}
+		for _, c := range t.Checks {
+			if c.Name == suites.ServerStarts && c.State != evidence.Failed {
+				return time.Duration(c.Seconds * float64(time.Second))
+			}
+		}
+	}
+	return 0
 }
 
 // SuiteNames are the suites that can run on a hub, by the names that policies call them.

@@ -33,6 +33,9 @@ type HubTarget struct {
 	// Paired says whether a notebook was paired with the workers that its users get
 	// now; nil: every notebook brings its own.
 	Paired func(notebook release.Digest) bool
+	// SpawnBefore is how long a server took to start here with the release before; 0 when
+	// that is not known.
+	SpawnBefore time.Duration
 	// Runs says whether the hub runs what the result is to be about: nil, or what it
 	// runs instead. It is asked under the lock before and after the probe, so that
 	// no evidence is given for what somebody else deployed meanwhile.
@@ -44,7 +47,7 @@ type HubTarget struct {
 }
 
 // hubForm says what the suite does; it changes when that changes.
-const hubForm = "hub v1: answers, reserved, swept, user, server, image, kernel, stop, unchanged, nothing left"
+const hubForm = "hub v2: answers, reserved, swept, user, server, image, kernel, file, terminal, log, stop, unchanged, nothing left"
 
 // hubCode is what the suite runs in a kernel.
 //
@@ -55,19 +58,26 @@ var hubCode string
 // it and leaves, and nothing of them stays behind.
 func Hub(t HubTarget) check.Suite {
 	p := newProbe(t)
-	return p.suite("hub", hubForm+"\x00"+hubCode, check.Check{Name: "code runs in a kernel", Timeout: 2 * time.Minute, Run: p.code})
+	return p.suite("hub", hubForm+"\x00"+hubCode,
+		check.Check{Name: "code runs in a kernel", Timeout: 2 * time.Minute, Run: p.code},
+		check.Check{Name: "a file is saved and read", Timeout: time.Minute, Run: p.file},
+		check.Check{Name: "a terminal answers", Timeout: time.Minute, Run: p.terminal},
+		check.Check{Name: "the server's log has no error", Timeout: 30 * time.Second, Run: p.log},
+	)
 }
+
+// ServerStarts is the check that takes as long as a user waits for a server.
+const ServerStarts = "server starts"
 
 // The checks that every suite of a probe begins and ends with.
 const (
-	hubAnswers   = "hub answers"
-	hubReserved  = "hub reserved"
-	noneLeft     = "no earlier probe is left"
-	userCreated  = "user created"
-	serverStarts = "server starts"
-	rightImage   = "server runs the release's notebook"
-	serverStops  = "server stops"
-	hubSame      = "hub unchanged meanwhile"
+	hubAnswers  = "hub answers"
+	hubReserved = "hub reserved"
+	noneLeft    = "no earlier probe is left"
+	userCreated = "user created"
+	rightImage  = "server runs the release's notebook"
+	serverStops = "server stops"
+	hubSame     = "hub unchanged meanwhile"
 )
 
 func newProbe(t HubTarget) *probe {
@@ -94,15 +104,15 @@ func (p *probe) suite(name, form string, inside ...check.Check) check.Suite {
 		{Name: hubReserved, Timeout: 10 * time.Minute, Run: p.reserve, Needs: []string{hubAnswers}},
 		{Name: noneLeft, Timeout: 3 * time.Minute, Run: p.sweep, Needs: []string{hubReserved}},
 		{Name: userCreated, Timeout: 30 * time.Second, Run: p.createUser, Needs: []string{hubReserved}},
-		{Name: serverStarts, Timeout: p.t.SpawnTimeout, Run: p.start, Needs: []string{userCreated}},
-		{Name: rightImage, Timeout: 30 * time.Second, Run: p.image, Needs: []string{serverStarts}},
+		{Name: ServerStarts, Timeout: p.t.SpawnTimeout, Run: p.start, Needs: []string{userCreated}},
+		{Name: rightImage, Timeout: 30 * time.Second, Run: p.image, Needs: []string{ServerStarts}},
 	}
 	for _, c := range inside {
-		c.Needs = append([]string{serverStarts}, c.Needs...)
+		c.Needs = append([]string{ServerStarts}, c.Needs...)
 		list = append(list, c)
 	}
 	list = append(list,
-		check.Check{Name: serverStops, Timeout: 2 * time.Minute, Run: p.stop, Needs: []string{serverStarts}},
+		check.Check{Name: serverStops, Timeout: 2 * time.Minute, Run: p.stop, Needs: []string{ServerStarts}},
 		check.Check{Name: hubSame, Timeout: 30 * time.Second, Run: p.unchanged, Needs: []string{hubReserved}},
 	)
 	return check.Suite{
@@ -229,7 +239,95 @@ func (p *probe) start(ctx context.Context) (string, error) {
 	}
 	p.server, p.pod = server, pod
 	kill.At("hub:server")
-	return fmt.Sprintf("pod %s, ready after %s", pod, time.Since(begun).Round(100*time.Millisecond)), nil
+	return slower(pod, time.Since(begun), p.t.SpawnBefore)
+}
+
+// slower warns of a server that takes much longer to start than it did: users wait for
+// it. Below half a minute more, or twice the time, a busy cluster explains it.
+func slower(pod string, took, before time.Duration) (string, error) {
+	said := fmt.Sprintf("pod %s, ready after %s", pod, took.Round(100*time.Millisecond))
+	if before == 0 {
+		return said, nil
+	}
+	said += fmt.Sprintf(", with the release before %s", before.Round(100*time.Millisecond))
+	if took > 2*before && took > before+30*time.Second {
+		return "", check.Warning{Message: said}
+	}
+	return said, nil
+}
+
+func (p *probe) file(ctx context.Context) (string, error) {
+	srv, err := p.dial()
+	if err != nil {
+		return "", err
+	}
+	const text = "Grüße\nfrom the probe\n"
+	if err := srv.RoundTrip(ctx, "gauntlet-probe.txt", text); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d bytes, and it is removed again", len(text)), nil
+}
+
+func (p *probe) terminal(ctx context.Context) (string, error) {
+	srv, err := p.dial()
+	if err != nil {
+		return "", err
+	}
+	t, err := srv.Terminal(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, err = t.Line(ctx, "")
+	if cerr := t.Close(context.WithoutCancel(ctx)); cerr != nil {
+		p.tell("%v", cerr)
+	}
+	if err != nil {
+		return "", err
+	}
+	return "its shell computes", nil
+}
+
+// log looks for errors in what the user's server says. They warn: an extension that
+// complains is no reason to go back.
+func (p *probe) log(ctx context.Context) (string, error) {
+	text, err := p.t.Client.Logs(ctx, p.t.Namespace, p.pod, "", logLines)
+	if err != nil {
+		return "", err
+	}
+	errs, lines := faultsOf(text)
+	if len(errs) > 0 {
+		more := ""
+		if len(errs) > 1 {
+			more = fmt.Sprintf(" (and %d more)", len(errs)-1)
+		}
+		return "", check.Warning{Message: kube.OneLine(errs[0]) + more}
+	}
+	if lines == 0 {
+		return "", check.Warning{Message: "the server says nothing, so nothing is known of errors"}
+	}
+	return fmt.Sprintf("%d lines", lines), nil
+}
+
+// logLines is how much of a server's log is read, in lines.
+const logLines = 2000
+
+// faultsOf are the lines of a log in which Jupyter or Python say that something failed,
+// and how many lines there are.
+func faultsOf(log string) (errs []string, lines int) {
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		lines++
+		for _, mark := range []string{"[E ", "[C ", "Traceback (most recent call last)", "ERROR", "CRITICAL"} {
+			if strings.HasPrefix(line, mark) {
+				errs = append(errs, line)
+				break
+			}
+		}
+	}
+	return errs, lines
 }
 
 // dial makes a client for the probe's server.
