@@ -72,7 +72,11 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 				fmt.Fprintf(out, "%-14s %-14s %-9s %s\n", hub, tier, rev, s.yellow("drifted: not made by gauntlet"))
 				continue
 			}
-			fmt.Fprintf(out, "%-14s %-14s %-9s %-14s %s\n", hub, tier, rev, shown(h.Release), shown(h.Deployable))
+			kept := ""
+			if r, ok := st.Reservations[hub]; ok {
+				kept = "  " + s.yellow("kept for "+plain(pipeline.ReserverOf(r))+" until "+r.Until.Local().Format("2 Jan 15:04"))
+			}
+			fmt.Fprintf(out, "%-14s %-14s %-9s %-14s %s%s\n", hub, tier, rev, shown(h.Release), shown(h.Deployable), kept)
 		}
 	}
 }

@@ -85,7 +85,7 @@ always with its reasons and the command that would satisfy each.`,
 	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.vetoCmd(),
-		a.bumpCmd(), a.releaseCmd(), a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.checkCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
+		a.bumpCmd(), a.releaseCmd(), a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.checkCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.reserveCmd(), a.releaseHubCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
 	)
 	return root
 }
@@ -155,6 +155,7 @@ func noCommand(c *cobra.Command, got []string) error {
 func (a *app) report(ctx context.Context, err error) int {
 	var (
 		pending *pipeline.PendingError
+		busy    *pipeline.BusyError
 		denied  *pipeline.DeniedError
 		moved   *pipeline.MovedError
 		usage   *usageError
@@ -166,6 +167,8 @@ func (a *app) report(ctx context.Context, err error) int {
 		return exit.OK
 	case errors.As(err, &pending), errors.As(err, &asks):
 		return exit.Wait // its reasons are in the verdict already
+	case errors.As(err, &busy):
+		return a.fail(exit.Wait, err, err.Error())
 	case errors.As(err, &denied):
 		return exit.Denied
 	case errors.As(err, &moved):

@@ -23,6 +23,9 @@ check. What the ledger shows as done is not done again, so the same command goes
 on after people have given their word, or after it was interrupted. A hub on which
 anything fails is rolled back: see gauntlet deploy --help.
 
+Where any hub of a tier will do it takes one that nobody has reserved and no other run
+uses, and gives it back.
+
 Exit codes: 0 it got there; 1 a step failed; 2 the configuration or checkout is
 wrong; 3 it waits for people or time; 4 the gate denies.`,
 		Example: `  gauntlet run --to bleeding-edge --key ci
@@ -47,6 +50,7 @@ wrong; 3 it waits for people or time; 4 the gate denies.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "stop after this tier")
+	c.Flags().BoolVar(&o.Wait, "wait", false, "wait in line when others have all hubs of a tier where any will do")
 	buildFlags(c, &build)
 	deployFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("to", a.completeTiers)

@@ -21,6 +21,7 @@ type DeployOptions struct {
 	Drop       []string // value paths that such a tool gave the hub and that may go
 	Plan       string   // file of a saved plan: do exactly that, or nothing
 	NoRollback bool     // leave the hub as it is when the deployment fails
+	Wait       bool     // wait in line when others have all hubs of a tier where any will do
 	NoBackup   bool     // migrate the hub's database although it was not copied before
 }
 
@@ -73,6 +74,11 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
 		return nil, err
 	}
+	give, err := w.use(ctx, s, m)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	if err := kube.WriteAnchor(ctx, m.client, m.part.Target.Namespace, s.pinned, s.view.Heads); err != nil {
 		return nil, &StepError{Step: "deploy", Hub: hubName, Cause: fmt.Errorf("anchor the ledger's heads: %w", err)}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gauntlet/internal/gate"
+	"gauntlet/internal/kube"
 	"gauntlet/internal/release"
 )
 
@@ -22,6 +23,9 @@ type Status struct {
 	Overrides []gate.Override `json:"overrides"` // that stand, or left something due
 	Holds     []gate.Hold     `json:"holds"`     // that stand, rollbacks among them
 	Freezes   []gate.Freeze   `json:"freezes"`   // that are open, or open within a week
+
+	// Reservations are who has which of the hubs that stand for each other.
+	Reservations map[string]kube.Reservation `json:"reservations"`
 }
 
 // Status reads the ladder of a release ("" for the newest) from the ledger and the
@@ -46,6 +50,8 @@ func (w *Workspace) Status(ctx context.Context, ref string) (*Status, error) {
 		Overrides: append([]gate.Override{}, gate.Overrides(in)...),
 		Holds:     append([]gate.Hold{}, gate.Standing(s.policy, s.view.Records)...),
 		Freezes:   append([]gate.Freeze{}, gate.Freezes(s.policy, in.Now)...),
+
+		Reservations: w.reservations(ctx, s),
 	}
 	for _, t := range s.policy.Tiers {
 		st.Tiers = append(st.Tiers, t.Name)

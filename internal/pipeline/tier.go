@@ -17,19 +17,20 @@ import (
 	"gauntlet/internal/release"
 )
 
-// tierHubs are the hubs of a tier as a release goes over them; where any one will do,
-// the one that already runs the deployable, else the first.
+// tierHubs are the hubs of a tier as a release goes over them, in waves; where any one
+// will do, all of them in the order to try: the one that already runs the deployable first.
 func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([][]string, error) {
 	waves := tier.Plan(w.hubNames(tier.Name))
 	hubs := slices.Concat(waves...)
-	if tier.Hubs != "any" || len(hubs) < 2 {
+	if !shared(tier) {
 		return waves, nil
 	}
 	contents, err := w.open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return [][]string{{oneOf(hubs, contents.Release, w.states(ctx))}}, nil
+	first := oneOf(hubs, contents.Release, w.states(ctx))
+	return [][]string{append([]string{first}, slices.DeleteFunc(hubs, func(h string) bool { return h == first })...)}, nil
 }
 
 // oneOf is the hub that runs its part of a release, else the first.

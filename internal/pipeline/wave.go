@@ -18,6 +18,9 @@ func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Ti
 	if err != nil {
 		return err
 	}
+	if shared(tier) {
+		return w.enterAny(ctx, id, tier, waves[0], o)
+	}
 	for _, wave := range waves {
 		if len(wave) > 1 {
 			w.tell("wave", "", Started, "", tier.Name+": "+strings.Join(wave, ", "))
