@@ -92,6 +92,7 @@ func TestEndToEnd(t *testing.T) {
 			"a held kernel":         heldKernel,
 			"waves":                 waves,
 			"what differs":          diffs,
+			"reservations":          reserves,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
