@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,6 +105,13 @@ func drawOverriding(out io.Writer, o *pipeline.Overriding) {
 // and freeze windows.
 func drawStops(out io.Writer, st *pipeline.Status) {
 	s := styleOf(out)
+	for _, r := range st.Ready {
+		known := "no problem is known"
+		if len(r.Known) > 0 {
+			known = "known problems: " + strings.Join(r.Known, "; ")
+		}
+		fmt.Fprintf(out, "%s says %s since %s: %s\n", s.green("READY"), plain(r.Who), stamp(r.Since), plain(known))
+	}
 	for _, o := range st.Overrides {
 		state := "until " + stamp(o.Expires)
 		if !o.Stands {

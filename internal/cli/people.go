@@ -51,6 +51,30 @@ with --for and a link to where they gave it.`,
 	return c
 }
 
+func (a *app) readyCmd() *cobra.Command {
+	var known []string
+	c := &cobra.Command{
+		Use:   "ready RELEASE",
+		Short: "Say that a release is ready for the board, and what is known of it",
+		Long: `Tells the board that a release has been tried and is ready, with every problem that is
+known of it. It is recorded, and stands where the board is asked to approve; no gate asks
+for it. Said again, the newer word counts.`,
+		Example: `  gauntlet ready 3f2a9c --key ci
+  gauntlet ready 3f2a9c --key ci --known "old maps draw slowly" --known "no octave yet"`,
+		Args:              args("RELEASE"),
+		ValidArgsFunction: a.completeReleases,
+		RunE: func(c *cobra.Command, names []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
+			}
+			return a.say(w.Ready(c.Context(), names[0], known))
+		},
+	}
+	c.Flags().StringArrayVar(&known, "known", nil, "a problem that is known, in one line; may be given several times")
+	return c
+}
+
 func (a *app) vetoCmd() *cobra.Command {
 	var reason string
 	var lift bool

@@ -55,6 +55,12 @@ func describe(r Record) (string, error) {
 			return "lifted veto " + p.Lifts.Short(), err
 		}
 		return fmt.Sprintf("vetoed: %q", p.Reason), err
+	case ReadyType:
+		p, err := Decode[Ready](r)
+		if len(p.Known) == 0 {
+			return "ready, no problem is known", err
+		}
+		return fmt.Sprintf("ready, known problems: %q", p.Known), err
 	case VersionType:
 		p, err := Decode[Version](r)
 		return fmt.Sprintf("named %q", p.Version), err

@@ -21,6 +21,7 @@ const (
 	ApprovalType   = "urn:gauntlet:approval:v1"
 	SignoffType    = "urn:gauntlet:signoff:v1"
 	VetoType       = "urn:gauntlet:veto:v1"
+	ReadyType      = "urn:gauntlet:ready:v1"
 	VersionType    = "urn:gauntlet:version:v1"
 	DeploymentType = "urn:gauntlet:deployment:v1"
 	PolicyType     = "urn:gauntlet:policy:v1"

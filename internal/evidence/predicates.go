@@ -90,6 +90,12 @@ type Veto struct {
 	Lifts  release.Digest `json:"lifts,omitempty"` // id of the veto this one takes back
 }
 
+// A Ready is its developer's word that a release is ready for the board, with the
+// problems that are known of it. Subject: the release. The newest of a person counts.
+type Ready struct {
+	Known []string `json:"known"` // one line each; none are known when empty
+}
+
 // A Version gives a release its name for production. Subject: the release.
 type Version struct {
 	Version string `json:"version"` // semantic version with a leading v

@@ -60,6 +60,9 @@ func (f *facts) approval(t config.Tier) []Requirement {
 	if len(noted) > 0 {
 		r.Reason += "; " + strings.Join(noted, "; ")
 	}
+	if words := f.readyWords(); words != "" {
+		r.Reason += "; " + words
+	}
 	if r.Decision != Allow {
 		r.Reason += f.ignored(evidence.ApprovalType, evidence.Release, f.ID)
 	}

@@ -35,6 +35,7 @@ type facts struct {
 	approvals   []said[evidence.Approval]
 	signed      []said[evidence.Signoff]
 	vetoes      []said[evidence.Veto]
+	ready       []said[evidence.Ready]
 }
 
 func gather(in Input) *facts {
@@ -46,6 +47,7 @@ func gather(in Input) *facts {
 	f.versions = by(f, read[evidence.Version](f, evidence.VersionType), config.RoleDeployer)
 	f.approvals = read[evidence.Approval](f, evidence.ApprovalType)
 	f.signed = read[evidence.Signoff](f, evidence.SignoffType)
+	f.ready = read[evidence.Ready](f, evidence.ReadyType)
 	f.vetoes = read[evidence.Veto](f, evidence.VetoType)
 	return f
 }

@@ -157,6 +157,29 @@ func (w *Workspace) Signoff(ctx context.Context, ref, user, link, note string) (
 	return fmt.Sprintf("%s signs off release %s", word.name, word.id.Short()), err
 }
 
+// Ready records that a release is ready for the board, with the problems that are known
+// of it.
+func (w *Workspace) Ready(ctx context.Context, ref string, known []string) (string, error) {
+	for _, k := range known {
+		if strings.TrimSpace(k) == "" || strings.ContainsAny(k, "\r\n") {
+			return "", inputf("--known takes one line of text for each problem")
+		}
+	}
+	word, err := w.speak(ctx, ref, config.RoleBuilder, config.RoleDeployer, config.RoleBoard, config.RoleUser)
+	if err != nil {
+		return "", err
+	}
+	err = w.record(ctx, word.s, ledger.Statement{
+		Type:      evidence.ReadyType,
+		Subjects:  []evidence.Subject{{Kind: evidence.Release, Digest: word.id}},
+		Predicate: evidence.Ready{Known: append([]string{}, known...)},
+	})
+	if len(known) == 0 {
+		return fmt.Sprintf("%s says that release %s is ready and knows of no problem", word.name, word.id.Short()), err
+	}
+	return fmt.Sprintf("%s says that release %s is ready, with known problems: %s", word.name, word.id.Short(), strings.Join(known, "; ")), err
+}
+
 // Veto stops a release everywhere until its author lifts the veto.
 func (w *Workspace) Veto(ctx context.Context, ref, reason string) (string, error) {
 	if reason == "" {

@@ -24,6 +24,8 @@ type Status struct {
 	Holds     []gate.Hold     `json:"holds"`     // that stand, rollbacks among them
 	Freezes   []gate.Freeze   `json:"freezes"`   // that are open, or open within a week
 
+	Ready []gate.Ready `json:"ready"` // who says that the release is ready for the board
+
 	// Reservations are who has which of the hubs that stand for each other.
 	Reservations map[string]kube.Reservation `json:"reservations"`
 }
@@ -51,6 +53,7 @@ func (w *Workspace) Status(ctx context.Context, ref string) (*Status, error) {
 		Holds:     append([]gate.Hold{}, gate.Standing(s.policy, s.view.Records)...),
 		Freezes:   append([]gate.Freeze{}, gate.Freezes(s.policy, in.Now)...),
 
+		Ready:        gate.ReadyBy(in),
 		Reservations: w.reservations(ctx, s),
 	}
 	for _, t := range s.policy.Tiers {
