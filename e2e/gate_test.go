@@ -54,7 +54,12 @@ func copyLedger(t *testing.T, leaveOut ...release.Digest) *copied {
 	}
 	for _, r := range view.Records {
 		for _, s := range r.Subjects {
-			artifacts(s.Digest)
+			if evidence.Kept(s.Kind) {
+				artifacts(s.Digest)
+			}
+		}
+		if b, err := evidence.Decode[evidence.Build](r); r.Type == evidence.BuildType && err == nil {
+			artifacts(b.Packages)
 		}
 	}
 	for _, id := range ids {

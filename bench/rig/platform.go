@@ -217,6 +217,15 @@ func (r *Rig) borrow(ctx context.Context, p *Platform) error {
 		if err := to.PutArtifact(ctx, a); err != nil {
 			return err
 		}
+		if b, err := evidence.Decode[evidence.Build](rec); rec.Type == evidence.BuildType && err == nil {
+			held, err := from.GetArtifact(ctx, b.Packages)
+			if err != nil {
+				return err
+			}
+			if err := to.PutArtifact(ctx, held); err != nil {
+				return err
+			}
+		}
 		if _, err := l.Append(ctx, ci, ledger.Statement{Type: rec.Type, Subjects: rec.Subjects, Predicate: rec.Predicate}); err != nil {
 			return err
 		}
