@@ -23,8 +23,9 @@ const completionForm = "completion v1"
 //go:embed completion.py
 var completionCode string
 
-// completionTime is how long the tab key may take once the kernel is warm.
-const completionTime = 5 * time.Second
+// completionTime is how long the tab key may take once the kernel is warm. It takes
+// milliseconds; a busy node explains some seconds.
+const completionTime = 10 * time.Second
 
 // warmUp is how long the first completions may take: jedi reads what it knows of Python.
 const warmUp = 20 * time.Second
@@ -103,6 +104,7 @@ func (c *completion) open(ctx context.Context) (string, error) {
 		return "", err
 	}
 	out, err := c.kernel.Run(ctx, "import importlib.metadata, importlib.util\n"+
+		"if importlib.util.find_spec('jedi'): importlib.import_module('jedi')\n"+ // seconds on a busy node, which no press of a key may take
 		"print(' '.join(p + ' ' + importlib.metadata.version(p) for p in ('ipython', 'jedi', 'ipykernel') if importlib.util.find_spec({'ipython': 'IPython'}.get(p, p))))\n"+
 		"print(' '.join(m for m in ('numpy',) if importlib.util.find_spec(m)))")
 	if err != nil {

@@ -16,6 +16,11 @@ def check():
         except importlib.metadata.PackageNotFoundError:
             return f"no {package}"
 
+    def has(module):
+        import importlib.util
+
+        return importlib.util.find_spec(module) is not None
+
     blame = f"{version('ipython')} and {version('jedi')} do not work together, or a configuration of IPython switches completion off"
     manager, client = start_new_kernel(startup_timeout=60)
     try:
@@ -23,7 +28,7 @@ def check():
 
         def complete(code):
             try:
-                reply = client.complete(code, len(code), reply=True, timeout=30)["content"]
+                reply = client.complete(code, len(code), reply=True, timeout=60)["content"]
             except Exception as error:
                 raise Problem(f"completion of {code!r} gave no answer ({type(error).__name__}: {error}): {blame}")
             begin, end = reply.get("cursor_start", 0), reply.get("cursor_end", 0)
@@ -31,7 +36,9 @@ def check():
             return [code[:begin] + match + code[end:] for match in reply.get("matches", [])]
 
         # Not run before: only jedi, which reads code, knows what os is. Its first answers
-        # on a busy node may come too late for IPython, which then goes without.
+        # on a busy node may come too late for IPython, which then goes without. That the
+        # kernel computes first takes what else is slow at its start out of the time.
+        client.execute_interactive("import jedi" if has("jedi") else "1", timeout=60, output_hook=lambda _: None, allow_stdin=False)
         code, lines, end = "import os; os.pa", [], time.time() + 15
         while not lines and time.time() < end:
             lines = complete(code)
