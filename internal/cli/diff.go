@@ -18,8 +18,10 @@ func (a *app) diffCmd() *cobra.Command {
 		Short: "Say which packages differ between two releases, hubs or images",
 		Long: `Lists what was added, removed, upgraded and downgraded in each image, environment by
 environment: Debian's packages, each Python environment, each of conda's. Python and
-what runs notebooks come first. FROM and TO are releases, hubs (what each runs now) or
-images by reference. The registry tells: nothing is pulled to a node or started.
+what runs notebooks come first. Then, for each pair, what came to notebook and worker
+together and what to one alone. FROM and TO are releases, image sets (the tag or the digest
+that gauntlet build tells), hubs (what each runs now) or images by reference. What the
+builder recorded tells, or else the registry: nothing is pulled to a node or started.
 
 Exit codes: 0 also when they differ; 1 it could not be read; 2 wrong input.`,
 		Example: `  gauntlet diff v1.3.0 v1.4.0
@@ -115,6 +117,49 @@ func drawDiff(out io.Writer, d *pipeline.Diff) {
 			}
 		}
 	}
+	drawPairs(out, s, d)
+}
+
+// drawPairs says of each pair what came together: only that is sure to meet its like.
+func drawPairs(out io.Writer, s style, d *pipeline.Diff) {
+	for _, p := range d.Pairs {
+		fmt.Fprintf(out, "\n%s\n", s.bold(plain(p.Notebook)+" + "+plain(p.Worker)))
+		for _, part := range sharedParts(p) {
+			fmt.Fprintf(out, "  %s: %s\n", part.where, plain(inLine(part.changes)))
+		}
+	}
+}
+
+type sharedPart struct {
+	where   string
+	changes []packages.Change
+}
+
+// sharedParts are the parts of a pair's changes that hold something.
+func sharedParts(p pipeline.PairDiff) []sharedPart {
+	var out []sharedPart
+	for _, part := range []sharedPart{{"in both", p.Both}, {"in the notebook alone", p.First}, {"in the worker alone", p.Second}} {
+		if len(part.changes) > 0 {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// inLine is changes in one line.
+func inLine(changes []packages.Change) string {
+	var words []string
+	for _, c := range changes {
+		switch c.What {
+		case packages.Added:
+			words = append(words, c.Package+" "+c.To+" added")
+		case packages.Removed:
+			words = append(words, c.Package+" "+c.From+" removed")
+		default:
+			words = append(words, c.Package+" "+c.From+" → "+c.To)
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 func changeLine(s style, c packages.Change) string {
@@ -152,6 +197,12 @@ func markdownDiff(out io.Writer, d *pipeline.Diff) {
 			for _, c := range e.Changes {
 				fmt.Fprintf(out, "| %s | %s | %s | %s |\n", cell(c.Package), c.What, cell(c.From), cell(c.To))
 			}
+		}
+	}
+	for _, p := range d.Pairs {
+		fmt.Fprintf(out, "\n### %s + %s\n\n", cell(p.Notebook), cell(p.Worker))
+		for _, part := range sharedParts(p) {
+			fmt.Fprintf(out, "- %s: %s\n", part.where, cell(inLine(part.changes)))
 		}
 	}
 }

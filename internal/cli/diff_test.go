@@ -22,7 +22,10 @@ func TestDrawDiffNamesEveryChangeAndNoMarkupOfImages(t *testing.T) {
 		}},
 		{Image: "octave-worker", To: "r/octave@1", Packages: 12, Environments: []packages.Difference{{Path: "/", Kind: packages.Debian}}},
 		{Image: "worker", From: "r/worker@1", To: "r/worker@1", Packages: 200},
-	}}
+	}, Pairs: []pipeline.PairDiff{{Notebook: "notebook", Worker: "worker", Shared: packages.Shared{
+		Both:   []packages.Change{{Package: "dask", What: packages.Downgraded, From: "2026.8.0", To: "2026.3.0"}, {Package: "ev|l*", What: packages.Added, To: "1"}},
+		Second: []packages.Change{{Package: "numpy", What: packages.Removed, From: "2.1"}},
+	}}}}
 	var text, md bytes.Buffer
 	drawDiff(&text, d)
 	golden(t, "diff", text.String())

@@ -130,3 +130,15 @@ func TestOnPathIsTheFirstEnvironmentOfThePath(t *testing.T) {
 		}
 	}
 }
+
+func TestShareTellsWhatAPairGotTogetherAndWhatOneGotAlone(t *testing.T) {
+	dask, numpy, lab := Change{"dask", Upgraded, "1", "2"}, Change{"numpy", Upgraded, "1", "2"}, Change{"jupyterlab", Added, "", "4"}
+	other := Change{"numpy", Upgraded, "1", "3"}
+	got := Share(
+		[]Difference{{Path: "/", Kind: Debian, Changes: []Change{{"bash", Removed, "5", ""}}}, {Path: "/opt/env", Kind: Python, Changes: []Change{dask, lab, numpy}}, {Path: "/opt/geo", Kind: Conda, Changes: []Change{dask}}},
+		[]Difference{{Path: "/opt/env", Kind: Python, Changes: []Change{dask, other}}},
+	)
+	if d := cmp.Diff(Shared{Both: []Change{dask}, First: []Change{lab, numpy}, Second: []Change{other}}, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -12,9 +12,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"golang.org/x/sync/errgroup"
 
+	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/image"
 	"gauntlet/internal/packages"
+	"gauntlet/internal/release"
 )
 
 // A Diff is what the images of two releases, or two images, differ in.
@@ -22,6 +24,15 @@ type Diff struct {
 	From   string      `json:"from"` // what it is called: a release by version or digest, or an image
 	To     string      `json:"to"`
 	Images []ImageDiff `json:"images"`
+	Pairs  []PairDiff  `json:"pairs"` // of the platform's pairs of which an image differs
+}
+
+// A PairDiff is what differs of a notebook (first) and its worker (second), as users meet
+// them: together.
+type PairDiff struct {
+	Notebook string `json:"notebook"`
+	Worker   string `json:"worker"`
+	packages.Shared
 }
 
 // An ImageDiff is one image of both. Only images that differ have environments.
@@ -34,8 +45,8 @@ type ImageDiff struct {
 }
 
 // Diff lists what was added, removed, upgraded and downgraded from one to the other:
-// releases (as Status takes them), hubs (the release that each runs), or images by
-// reference. Nothing is started: evidence or else the registry tells.
+// releases (as Status takes them), image sets (by their tag, or by their digest or the
+// start of one), hubs (the release that each runs), or images by reference. Nothing is started: evidence or else the registry tells.
 func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	d := &Diff{Images: []ImageDiff{}}
 	var sides [2]side
@@ -66,7 +77,34 @@ func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 			return err
 		})
 	}
-	return d, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	d.Pairs = pairsOf(d.Images, w.Platform.Images.Pairs)
+	return d, nil
+}
+
+// pairsOf are the pairs of which both images are on both sides, and one differs.
+func pairsOf(images []ImageDiff, pairs []config.Pair) []PairDiff {
+	out := []PairDiff{}
+	find := func(name string) (ImageDiff, bool) {
+		i := slices.IndexFunc(images, func(d ImageDiff) bool { return d.Image == name && d.From != "" && d.To != "" })
+		if i < 0 {
+			return ImageDiff{}, false
+		}
+		return images[i], true
+	}
+	for _, p := range pairs {
+		n, hasNotebook := find(p.Notebook)
+		k, hasWorker := find(p.Worker)
+		if !hasNotebook || !hasWorker || p.Notebook == p.Worker {
+			continue
+		}
+		if s := packages.Share(n.Environments, k.Environments); len(s.Both)+len(s.First)+len(s.Second) > 0 {
+			out = append(out, PairDiff{p.Notebook, p.Worker, s})
+		}
+	}
+	return out
 }
 
 func (w *Workspace) diffImage(ctx context.Context, name, from, to string) (ImageDiff, error) {
@@ -114,6 +152,11 @@ func (w *Workspace) imagesOf(ctx context.Context, given string) (side, error) {
 	}
 	id, err := s.find(ref)
 	if err != nil {
+		if b, ok := s.built(given); ok && !isHub {
+			set := release.ImageSet{Images: b.Images}
+			_, err := w.inspect(ctx, s, set)
+			return side{called: "images " + b.Label, refs: w.refs(set)}, err
+		}
 		return side{}, err
 	}
 	c, err := w.open(ctx, id)

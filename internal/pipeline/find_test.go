@@ -102,3 +102,24 @@ func TestASharedKeyHasNoRole(t *testing.T) {
 		t.Error("a shared key is a builder's")
 	}
 }
+
+func TestAnImageSetIsFoundByItsTagOrDigest(t *testing.T) {
+	s := newSight()
+	one, two := buildOf("aaa1111"), buildOf("bbb2222")
+	for _, b := range []evidence.Build{one, two} {
+		s.say(t, "builder", evidence.BuildType, b, of(evidence.ImageSet, release.ImageSet{Images: b.Images}.Digest()))
+	}
+	forged := buildOf("ccc3333")
+	s.say(t, "user", evidence.BuildType, forged, of(evidence.ImageSet, release.ImageSet{Images: forged.Images}.Digest()))
+	id := release.ImageSet{Images: two.Images}.Digest()
+	for _, ref := range []string{"bbb2222", id.Short(), string(id)} {
+		if b, ok := s.built(ref); !ok || b.Label != "bbb2222" {
+			t.Errorf("%s: %+v, %v", ref, b, ok)
+		}
+	}
+	for _, ref := range []string{"ccc3333", "ddd4444", ""} {
+		if b, ok := s.built(ref); ok {
+			t.Errorf("%q names %s", ref, b.Label)
+		}
+	}
+}

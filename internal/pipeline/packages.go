@@ -139,3 +139,18 @@ func (s *sight) builtAs(set release.Digest) (evidence.Build, bool) {
 	}
 	return evidence.Build{}, false
 }
+
+// built is the newest build by a builder of the policy whose images bear a tag, or whose
+// image set has a digest or the start of one.
+func (s *sight) built(ref string) (evidence.Build, bool) {
+	for _, r := range slices.Backward(s.view.Records) {
+		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
+			continue
+		}
+		b, err := evidence.Decode[evidence.Build](r)
+		if err == nil && (b.Label == ref || hasPrefix(subject(r, evidence.ImageSet), ref)) {
+			return b, true
+		}
+	}
+	return evidence.Build{}, false
+}
