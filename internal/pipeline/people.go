@@ -263,8 +263,9 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 		if named == v.String() {
 			return "", inputf("%s names release %s already: a version is a new name, choose a higher one", v, other.Short())
 		}
-		if old, err := release.ParseVersion(named); err == nil && !v.Newer(old) {
-			return "", inputf("%s does not rise above %s, which names release %s: choose a higher one", v, old, other.Short())
+		// One that this release bears already rose when it was given.
+		if top, err := release.ParseVersion(named); err == nil && old == "" && !v.Newer(top) {
+			return "", inputf("%s does not rise above %s, which names release %s: choose a higher one", v, top, other.Short())
 		}
 	}
 	contents, err := w.open(ctx, word.id)
@@ -285,14 +286,22 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 	return fmt.Sprintf("release %s is %s", word.id.Short(), v), err
 }
 
-// tagAll gives all images of a set a tag, or none: a tag that another image bears is found
-// before any is written. Run again after it was cut short it writes those that are
+// tagAll gives all images of a set a tag, or none: a tag that another image bears
+// (*image.TagTakenError) and an image that is gone (*image.NotFoundError) are found before
+// any is written. Run again after it was cut short it writes those that are
 // missing. step names the points at which a test may end it.
 func (w *Workspace) tagAll(ctx context.Context, set release.ImageSet, tag, step string) error {
 	names := slices.Sorted(maps.Keys(set.Images))
 	for _, name := range names {
-		if _, err := image.Tagged(ctx, w.ref(name, set.Images[name]), tag); err != nil {
+		ref := w.ref(name, set.Images[name])
+		if _, err := image.Tagged(ctx, ref, tag); err != nil {
 			return err
+		}
+		switch ok, err := image.Exists(ctx, ref); {
+		case err != nil:
+			return err
+		case !ok:
+			return &image.NotFoundError{Ref: ref}
 		}
 	}
 	for i, name := range names {
