@@ -200,7 +200,7 @@ func TestVersions(t *testing.T) {
 	w := toProduction()
 	bears(w, "P", "v1.4.2")
 	w.Production = digest("P")
-	if r := requirement(t, Evaluate(w.Input), "version"); r.Command != "gauntlet release tag v1.5.0 "+w.ID.Short() {
+	if r := requirement(t, Evaluate(w.Input), "version"); r.Decision != Deny || r.Command != "" { // it bears one, and gets no other
 		t.Errorf("command %q", r.Command)
 	}
 }

@@ -18,15 +18,15 @@ func (f *facts) version(tiers []config.Tier) []Requirement {
 	}
 	t := tiers[i]
 	current, hasCurrent := f.productionVersion()
-	r := Requirement{Name: "version", Decision: Deny, Command: fmt.Sprintf("gauntlet release tag %s %s", f.highest().NextMinor(), f.ID.Short())}
+	r := Requirement{Name: "version", Decision: Deny} // of one that it bears: it gets no other, so no command helps
 	if t.Version != "semver" {
-		r.Command = ""
 		r.Reason = fmt.Sprintf("the policy asks for a version of a kind that is not known: %q", t.Version)
 		return []Requirement{r}
 	}
 	v, ok := newest(f.versions, evidence.Release, f.ID)
 	if !ok {
 		r.Decision = Wait
+		r.Command = fmt.Sprintf("gauntlet release tag %s %s", f.highest().NextMinor(), f.ID.Short())
 		r.Reason = "it bears no version yet" + f.ignored(evidence.VersionType, evidence.Release, f.ID)
 		return []Requirement{r}
 	}
@@ -45,7 +45,7 @@ func (f *facts) version(tiers []config.Tier) []Requirement {
 	case hasCurrent && f.ID != f.Production && !parsed.Newer(current):
 		r.Reason = fmt.Sprintf("version %s is not newer than %s, which production runs", v.what.Version, current)
 	default:
-		r.Decision, r.Command, r.Since = Allow, "", v.Time
+		r.Decision, r.Since = Allow, v.Time
 		r.Reason = "version " + v.what.Version
 	}
 	return []Requirement{r}
