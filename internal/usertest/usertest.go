@@ -4,6 +4,7 @@
 package usertest
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -101,6 +102,20 @@ type Pod struct {
 // the set lies beside it, in a folder that is gone afterwards. The error says what
 // failed: a test with its message, a cell with its error, a script's last words.
 func (s Set) Run(ctx context.Context, pod Pod, f File) (string, error) {
+	input, err := s.order(f, pod.Env)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	e := kube.Exec{Namespace: pod.Namespace, Pod: pod.Name, Stdout: &kube.Limited{W: &out, N: 64 << 10}}
+	if err := pod.Client.Exec(ctx, e.Python(runner, bytes.NewReader(input))); err != nil {
+		return "", err
+	}
+	return answer(out.String())
+}
+
+// order is what the runner reads: one line of JSON with the set and which file to run.
+func (s Set) order(f File, env map[string]string) ([]byte, error) {
 	type file struct {
 		Name string `json:"name"`
 		Data []byte `json:"data"` // base64 in JSON
@@ -110,20 +125,15 @@ func (s Set) Run(ctx context.Context, pod Pod, f File) (string, error) {
 		Kind  Kind              `json:"kind"`
 		Env   map[string]string `json:"env"`
 		Files []file            `json:"files"`
-	}{Run: path.Base(f.Name), Kind: f.Kind(), Env: pod.Env}
+	}{Run: path.Base(f.Name), Kind: f.Kind(), Env: env}
 	for _, o := range s {
 		order.Files = append(order.Files, file{path.Base(o.Name), o.Data})
 	}
-	input, err := json.Marshal(order)
+	line, err := json.Marshal(order)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("write the order to run %s: %w", f.Name, err)
 	}
-	var out strings.Builder
-	e := kube.Exec{Namespace: pod.Namespace, Pod: pod.Name, Stdout: &kube.Limited{W: &out, N: 64 << 10}}
-	if err := pod.Client.Exec(ctx, e.Python(runner, strings.NewReader(string(input)+"\n"))); err != nil {
-		return "", err
-	}
-	return answer(out.String())
+	return append(line, '\n'), nil
 }
 
 // answer reads what the runner printed: one line of JSON.
