@@ -91,9 +91,7 @@ func smallRegistry(t *testing.T) string {
 func (c *team) kubectlAfter(cluster string, args ...string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(lab.BinDir(), "kubectl"), append([]string{"--context", cluster}, args...)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+lab.Kubeconfig())
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := kubectl(ctx, append(os.Environ(), "KUBECONFIG="+lab.Kubeconfig()), cluster, args...); err != nil {
 		c.t.Errorf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +183,32 @@ func read[T any](t *testing.T, r result) T {
 // kubectl runs kubectl against a cluster of the lab.
 func (c *team) kubectl(cluster string, args ...string) string {
 	c.t.Helper()
-	return c.sh(filepath.Join(lab.BinDir(), "kubectl"), append([]string{"--context", cluster}, args...)...)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	defer cancel()
+	out, err := kubectl(ctx, c.env, cluster, args...)
+	if err != nil {
+		c.t.Fatalf("kubectl --context %s %s: %v\n%s", cluster, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// away is what kubectl says of an API server that is being restarted.
+var away = []string{"was refused", "connection reset by peer", "ServiceUnavailable", "TLS handshake timeout", "unexpected EOF"}
+
+// kubectl runs kubectl until it can: another test that runs beside may be restarting an
+// API server just then.
+func kubectl(ctx context.Context, env []string, cluster string, args ...string) (string, error) {
+	for {
+		cmd := exec.CommandContext(ctx, filepath.Join(lab.BinDir(), "kubectl"), append([]string{"--context", cluster}, args...)...)
+		cmd.Env = env
+		out, err := cmd.CombinedOutput()
+		if err == nil || !slices.ContainsFunc(away, func(words string) bool { return strings.Contains(string(out), words) }) {
+			return string(out), err
+		}
+		select {
+		case <-ctx.Done():
+			return string(out), err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
