@@ -237,7 +237,7 @@ func built(ts *testscript.TestScript, neg bool, args []string) {
 	for _, p := range s.Images.Pairs {
 		crossing = append(crossing, load(p.Tests))
 	}
-	images := image.Suite(image.SuiteOptions{Workbench: s.Workbench, Images: s.Images, Refs: refs, Tests: own, Hubs: []string{"6.1"}}) // as the example's chart has them
+	images := image.Suite(image.SuiteOptions{Workbench: s.Workbench, Images: s.Images, Refs: refs, Tests: own})
 	s.say(ts, evidence.TestResultType, passed("image", images.Digest, "", "notebook starts"), about)
 	pairing := pair.Suite(pair.Options{Workbench: s.Workbench, Images: s.Images, Refs: refs, Tests: crossing})
 	s.say(ts, evidence.TestResultType, passed("pairing", pairing.Digest, "", "notebook+worker: workers join"), about)

@@ -31,7 +31,7 @@ func (t *test) fits(ctx context.Context, name string) (string, error) {
 
 func fit(own *semver.Version, said string, hubs []string) (string, error) {
 	if len(hubs) == 0 {
-		return fmt.Sprintf("jupyterhub %s; neither chart nor values say which JupyterHub the hubs are", said), nil
+		return fmt.Sprintf("jupyterhub %s; the chart does not say which JupyterHub the hubs are", said), nil
 	}
 	const mend = "install jupyterhub==%s in the image, or bring the hub to the image's version in a release of its own"
 	var odd []string
