@@ -170,16 +170,37 @@ func (s *Server) Start(ctx context.Context, spec string) (*Kernel, error) {
 func (k *Kernel) connect(ctx context.Context) error {
 	at := k.server.base.JoinPath("api", "kernels", k.id, "channels")
 	at.RawQuery = url.Values{"session_id": {k.session}}.Encode()
-	conn, resp, err := websocket.Dial(ctx, at.String(), &websocket.DialOptions{HTTPClient: k.server.http, HTTPHeader: k.server.auth()})
+	conn, err := k.server.socket(ctx, "kernel", at)
+	if err != nil {
+		return err
+	}
+	k.conn = conn
+	return nil
+}
+
+// socket opens the websocket of something of the server.
+func (s *Server) socket(ctx context.Context, of string, at *url.URL) (*websocket.Conn, error) {
+	conn, resp, err := websocket.Dial(ctx, at.String(), &websocket.DialOptions{HTTPClient: s.http, HTTPHeader: s.auth()})
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("open the kernel's websocket (does the proxy pass websockets?): %w", ended(ctx, err))
+		return nil, fmt.Errorf("open the %s's websocket (does the proxy pass websockets?): %w", of, ended(ctx, err))
 	}
 	conn.SetReadLimit(maxFrame)
-	k.conn = conn
-	return nil
+	return conn, nil
+}
+
+// remove ends something of the server; what is gone already is no error.
+func (s *Server) remove(ctx context.Context, op string, segments ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	err := s.do(ctx, op, http.MethodDelete, nil, nil, segments...)
+	var st *StatusError
+	if errors.As(err, &st) && st.Status == http.StatusNotFound {
+		return nil
+	}
+	return err
 }
 
 // Interrupt sends the kernel's process an interrupt (SIGINT).
@@ -240,14 +261,7 @@ func (k *Kernel) Close(ctx context.Context) error {
 	if k.conn != nil {
 		_ = k.conn.CloseNow()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	err := k.server.do(ctx, "end the kernel", http.MethodDelete, nil, nil, "api", "kernels", k.id)
-	var st *StatusError
-	if errors.As(err, &st) && st.Status == http.StatusNotFound {
-		return nil
-	}
-	return err
+	return k.server.remove(ctx, "end the kernel", "api", "kernels", k.id)
 }
 
 // ended prefers why ctx ended to what the connection says about it.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -36,16 +35,11 @@ func (s *Server) Terminal(ctx context.Context) (*Terminal, error) {
 		return nil, errors.New("open a terminal: the server gave it no name")
 	}
 	t := &Terminal{server: s, name: made.Name}
-	at := s.base.JoinPath("terminals", "websocket", made.Name)
-	conn, resp, err := websocket.Dial(ctx, at.String(), &websocket.DialOptions{HTTPClient: s.http, HTTPHeader: s.auth()})
-	if resp != nil && resp.Body != nil {
-		_ = resp.Body.Close()
-	}
+	conn, err := s.socket(ctx, "terminal", s.base.JoinPath("terminals", "websocket", made.Name))
 	if err != nil {
 		_ = t.Close(context.WithoutCancel(ctx))
-		return nil, fmt.Errorf("open the terminal's websocket (does the proxy pass websockets?): %w", ended(ctx, err))
+		return nil, err
 	}
-	conn.SetReadLimit(maxFrame)
 	t.conn = conn
 	return t, t.write(ctx, "set_size", 24, 120)
 }
@@ -118,14 +112,7 @@ func (t *Terminal) Close(ctx context.Context) error {
 	if t.conn != nil {
 		_ = t.conn.CloseNow()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	err := t.server.do(ctx, "end the terminal", http.MethodDelete, nil, nil, "api", "terminals", t.name)
-	var st *StatusError
-	if errors.As(err, &st) && st.Status == http.StatusNotFound {
-		return nil
-	}
-	return err
+	return t.server.remove(ctx, "end the terminal", "api", "terminals", t.name)
 }
 
 // controls are the sequences by which a program moves the cursor and colours text
