@@ -74,7 +74,7 @@ func drawHubs(out io.Writer, st *pipeline.Status) {
 			}
 			kept := ""
 			if r, ok := st.Reservations[hub]; ok {
-				kept = "  " + s.yellow("kept for "+plain(pipeline.ReserverOf(r))+" until "+r.Until.Local().Format("2 Jan 15:04"))
+				kept = "  " + s.yellow("kept for "+plain(r.Who())+" until "+r.Until.Local().Format("2 Jan 15:04"))
 			}
 			fmt.Fprintf(out, "%-14s %-14s %-9s %-14s %s%s\n", hub, tier, rev, shown(h.Release), shown(h.Deployable), kept)
 		}

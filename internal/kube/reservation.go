@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -28,6 +29,24 @@ type Reservation struct {
 	Until  time.Time `json:"until"`
 }
 
+// Who is whose it is, for people: a run's holder ends with an id of its own.
+func (r Reservation) Who() string {
+	if strings.Contains(r.Holder, " ") {
+		return "a run of " + publicHolder(r.Holder)
+	}
+	return publicHolder(r.Holder)
+}
+
+// When is since and until when, and what for.
+func (r Reservation) When() string {
+	const form = "2 Jan 15:04"
+	s := fmt.Sprintf("since %s until %s", r.Since.Local().Format(form), r.Until.Local().Format(form))
+	if r.Why != "" {
+		s += " (" + OneLine(r.Why) + ")"
+	}
+	return s
+}
+
 // A ReservedError says that somebody else has the hub.
 type ReservedError struct {
 	Namespace string
@@ -35,11 +54,7 @@ type ReservedError struct {
 }
 
 func (e *ReservedError) Error() string {
-	s := fmt.Sprintf("namespace %s is kept for %s since %s until %s", e.Namespace, publicHolder(e.By.Holder), e.By.Since.Local().Format("2 Jan 15:04"), e.By.Until.Local().Format("2 Jan 15:04"))
-	if e.By.Why != "" {
-		s += " (" + OneLine(e.By.Why) + ")"
-	}
-	return s
+	return fmt.Sprintf("namespace %s is kept for %s %s", e.Namespace, publicHolder(e.By.Holder), e.By.When())
 }
 
 // ReadReservation reads one of the leases of a namespace; nil when nobody has it, or had

@@ -65,19 +65,21 @@ func OpenWorkbench(ctx context.Context, c *Client, cfg config.Workbench) (*Workb
 // NewWorkbench is OpenWorkbench without a word to the cluster.
 func NewWorkbench(c *Client, cfg config.Workbench) (*Workbench, error) {
 	w := &Workbench{Client: c, Namespace: cfg.Namespace, Run: NewRun(c, cfg.Namespace), node: cfg.NodeSelector}
-	if err := recode(cfg.Tolerations, &w.tolerate); err != nil {
+	if err := Recode(cfg.Tolerations, &w.tolerate); err != nil {
 		return nil, fmt.Errorf("workbench.tolerations in gauntlet.yaml: each must be a Kubernetes Toleration (key, operator, value, effect): %w", err)
 	}
 	if cfg.SecurityContext != nil {
 		w.security = &corev1.PodSecurityContext{}
-		if err := recode(cfg.SecurityContext, w.security); err != nil {
+		if err := Recode(cfg.SecurityContext, w.security); err != nil {
 			return nil, fmt.Errorf("workbench.securityContext in gauntlet.yaml: it must be a Kubernetes PodSecurityContext: %w", err)
 		}
 	}
 	return w, nil
 }
 
-func recode(from, to any) error {
+// Recode reads what a configuration holds of a Kubernetes type; a field that the type does
+// not have is an error.
+func Recode(from, to any) error {
 	b, err := json.Marshal(from)
 	if err != nil {
 		return err

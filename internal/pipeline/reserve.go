@@ -39,22 +39,9 @@ func (e *BusyError) Error() string {
 	var who []string
 	for _, hub := range slices.Sorted(maps.Keys(e.By)) {
 		r := e.By[hub]
-		text := fmt.Sprintf("%s has %s since %s until %s", ReserverOf(r), hub, r.Since.Local().Format("2 Jan 15:04"), r.Until.Local().Format("2 Jan 15:04"))
-		if r.Why != "" {
-			text += " (" + kube.OneLine(r.Why) + ")"
-		}
-		who = append(who, text)
+		who = append(who, fmt.Sprintf("%s has %s %s", r.Who(), hub, r.When()))
 	}
 	return fmt.Sprintf("release %s waits before %s: no hub of it is free: %s; wait in line with gauntlet run --wait", e.Release.Short(), e.Tier, strings.Join(who, "; "))
-}
-
-// ReserverOf is who has a hub, as people write it: a run's name ends with an id.
-func ReserverOf(r kube.Reservation) string {
-	name, _, run := strings.Cut(r.Holder, " ")
-	if run {
-		return "a run of " + kube.OneLine(name)
-	}
-	return kube.OneLine(name)
 }
 
 // shared says whether several hubs of a tier stand for each other.
@@ -186,7 +173,11 @@ func (w *Workspace) use(ctx context.Context, s *sight, m *move) (give func(), er
 
 // enterAny brings a release over the first hub of a tier that nobody else has, where any
 // will do. Where all are taken it waits in line, if asked to.
-func (w *Workspace) enterAny(ctx context.Context, id release.Digest, tier config.Tier, hubs []string, o DeployOptions) error {
+func (w *Workspace) enterAny(ctx context.Context, id release.Digest, tier config.Tier, o DeployOptions) error {
+	hubs, err := w.inTurn(ctx, id, tier)
+	if err != nil {
+		return err
+	}
 	told := ""
 	for {
 		busy := &BusyError{Release: id, Tier: tier.Name, By: map[string]kube.Reservation{}}

@@ -17,20 +17,16 @@ import (
 	"gauntlet/internal/release"
 )
 
-// tierHubs are the hubs of a tier as a release goes over them, in waves; where any one
-// will do, all of them in the order to try: the one that already runs the deployable first.
-func (w *Workspace) tierHubs(ctx context.Context, id release.Digest, tier config.Tier) ([][]string, error) {
-	waves := tier.Plan(w.hubNames(tier.Name))
-	hubs := slices.Concat(waves...)
-	if !shared(tier) {
-		return waves, nil
-	}
+// inTurn are the hubs of a tier where any one will do, in the order to try: the one that
+// already runs the deployable first.
+func (w *Workspace) inTurn(ctx context.Context, id release.Digest, tier config.Tier) ([]string, error) {
 	contents, err := w.open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	hubs := slices.Concat(tier.Plan(w.hubNames(tier.Name))...)
 	first := oneOf(hubs, contents.Release, w.states(ctx))
-	return [][]string{append([]string{first}, slices.DeleteFunc(hubs, func(h string) bool { return h == first })...)}, nil
+	return append([]string{first}, slices.DeleteFunc(hubs, func(h string) bool { return h == first })...), nil
 }
 
 // oneOf is the hub that runs its part of a release, else the first.

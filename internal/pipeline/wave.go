@@ -14,14 +14,10 @@ import (
 // enter brings a release into a tier, wave after wave: each hub is judged, deployed and
 // checked before the next wave begins.
 func (w *Workspace) enter(ctx context.Context, id release.Digest, tier config.Tier, o DeployOptions) error {
-	waves, err := w.tierHubs(ctx, id, tier)
-	if err != nil {
-		return err
-	}
 	if shared(tier) {
-		return w.enterAny(ctx, id, tier, waves[0], o)
+		return w.enterAny(ctx, id, tier, o)
 	}
-	for _, wave := range waves {
+	for _, wave := range tier.Plan(w.hubNames(tier.Name)) {
 		if len(wave) > 1 {
 			w.tell("wave", "", Started, "", tier.Name+": "+strings.Join(wave, ", "))
 		}
