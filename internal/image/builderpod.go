@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"strings"
@@ -56,13 +55,7 @@ func (b *BuilderPod) start(ctx context.Context, cfg config.Builder, tell func(st
 	main := &p.Spec.Containers[0]
 	if cfg.SecurityContext != nil {
 		main.SecurityContext = &corev1.SecurityContext{}
-		data, err := json.Marshal(cfg.SecurityContext)
-		if err != nil {
-			return err
-		}
-		dec := json.NewDecoder(strings.NewReader(string(data)))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(main.SecurityContext); err != nil {
+		if err := kube.Recode(cfg.SecurityContext, main.SecurityContext); err != nil {
 			return fmt.Errorf("workbench.builder.securityContext in gauntlet.yaml: it must be a Kubernetes SecurityContext: %w", err)
 		}
 	}
@@ -70,22 +63,18 @@ func (b *BuilderPod) start(ctx context.Context, cfg config.Builder, tell func(st
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: source})
 		main.VolumeMounts = append(main.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path})
 	}
-	// Where BuildKit keeps its state as root, and in its rootless image.
+	// Where BuildKit looks as root, and in its rootless image.
+	state, settings := "/var/lib/buildkit", "/etc/buildkit"
+	if strings.Contains(cfg.Image, "rootless") {
+		state, settings = "/home/user/.local/share/buildkit", "/home/user/.config/buildkit"
+	}
 	keep := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 	if cfg.Cache != "" {
 		keep = corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: cfg.Cache}}
 	}
-	if strings.Contains(cfg.Image, "rootless") {
-		mount("cache", "/home/user/.local/share/buildkit", keep)
-	} else {
-		mount("cache", "/var/lib/buildkit", keep)
-	}
+	mount("cache", state, keep)
 	if cfg.ConfigMap != "" {
-		path := "/etc/buildkit"
-		if strings.Contains(cfg.Image, "rootless") {
-			path = "/home/user/.config/buildkit"
-		}
-		mount("config", path, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: cfg.ConfigMap}}})
+		mount("config", settings, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: cfg.ConfigMap}}})
 	}
 	made, err := b.bench.Client.CreatePod(ctx, p)
 	if err != nil {

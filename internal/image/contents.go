@@ -133,7 +133,7 @@ func (in *Inspector) scan(ctx context.Context, h v1.Hash, l v1.Layer) (*layerFil
 	if f, ok := cache.get(h); ok {
 		return f, nil
 	}
-	f, err := scan(ctx, l)
+	f, err := readLayer(ctx, l)
 	if err == nil {
 		cache.put(h, f)
 	}
@@ -147,9 +147,9 @@ func (in *Inspector) cache() layerCache {
 	return ""
 }
 
-// scan reads a layer's archive (OCI image specification, "Image Layer Filesystem
+// readLayer reads a layer's archive (OCI image specification, "Image Layer Filesystem
 // Changeset").
-func scan(ctx context.Context, l v1.Layer) (*layerFiles, error) {
+func readLayer(ctx context.Context, l v1.Layer) (*layerFiles, error) {
 	r, err := l.Uncompressed()
 	if err != nil {
 		return nil, err

@@ -69,18 +69,18 @@ func Suite(o SuiteOptions) check.Suite {
 		}
 		// What starts a server or a kernel, on a node that is busy just then, may fail by
 		// chance: it is run once more, and then counts as flaky.
-		again := func() { s.Checks[len(s.Checks)-1].Retries = 1 }
+		twice := func(what, file string, timeout time.Duration) {
+			script(what, file, timeout)
+			s.Checks[len(s.Checks)-1].Retries = 1
+		}
 		notebook, worker := roles(o.Images.Pairs, name)
 		if notebook {
 			script("runs as a user of its own", "user.py", 30*time.Second)
 			script("has a shell for terminals", "shell.py", time.Minute)
-			script("is a single-user server", "singleuser.py", 3*time.Minute)
-			again()
+			twice("is a single-user server", "singleuser.py", 3*time.Minute)
 			add(name+" fits the hubs", time.Minute, func(ctx context.Context) (string, error) { return t.fits(ctx, name) }, name+" is a single-user server")
-			script("runs every kernel", "kernels.py", 5*time.Minute)
-			again()
-			script("completes names", "completion.py", 3*time.Minute)
-			again()
+			twice("runs every kernel", "kernels.py", 5*time.Minute)
+			twice("completes names", "completion.py", 3*time.Minute)
 		}
 		if worker {
 			script("has a Dask worker", "worker.py", time.Minute)

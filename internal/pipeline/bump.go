@@ -87,12 +87,8 @@ func (w *Workspace) Bump(ctx context.Context, tag, branch string) (Bumped, error
 // newestTag is the tag of the newest build whose images bear it: they have passed their
 // test.
 func (w *Workspace) newestTag(ctx context.Context, s *sight) (string, error) {
-	for _, r := range slices.Backward(s.view.Records) {
-		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
-			continue
-		}
-		b, err := evidence.Decode[evidence.Build](r)
-		if err != nil || b.Dirty {
+	for _, b := range s.builds() {
+		if b.Dirty {
 			continue
 		}
 		if ok, err := w.bears(ctx, b); err != nil || ok {

@@ -46,7 +46,8 @@ type ImageDiff struct {
 
 // Diff lists what was added, removed, upgraded and downgraded from one to the other:
 // releases (as Status takes them), image sets (by their tag, or by their digest or the
-// start of one), hubs (the release that each runs), or images by reference. Nothing is started: evidence or else the registry tells.
+// start of one), hubs (the release that each runs), or images by reference. Nothing is
+// started: evidence or else the registry tells.
 func (w *Workspace) Diff(ctx context.Context, from, to string) (*Diff, error) {
 	d := &Diff{Images: []ImageDiff{}}
 	var sides [2]side

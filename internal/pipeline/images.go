@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/image"
 	"gauntlet/internal/kill"
@@ -110,13 +109,8 @@ func (w *Workspace) buildIn(ctx context.Context, dir string) (set image.Built, e
 // of a tree that no commit held is none of a commit, though the files are the same: its
 // name says otherwise.
 func (w *Workspace) built(ctx context.Context, s *sight, want evidence.Build) (evidence.Build, bool, error) {
-	for i := len(s.view.Records) - 1; i >= 0; i-- {
-		r := s.view.Records[i]
-		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
-			continue
-		}
-		b, err := evidence.Decode[evidence.Build](r)
-		if err != nil || b.Source != want.Source || b.Dirty && !want.Dirty {
+	for _, b := range s.builds() {
+		if b.Source != want.Source || b.Dirty && !want.Dirty {
 			continue
 		}
 		ok, err := w.present(ctx, b)
@@ -141,6 +135,34 @@ func (w *Workspace) present(ctx context.Context, b evidence.Build) (bool, error)
 	return len(b.Images) > 0, nil
 }
 
+// tagAll gives all images of a set a tag, or none: a tag that another image bears
+// (*image.TagTakenError) and an image that is gone (*image.NotFoundError) are found before
+// any is written. Run again after it was cut short it writes those that are
+// missing. step names the points at which a test may end it.
+func (w *Workspace) tagAll(ctx context.Context, set release.ImageSet, tag, step string) error {
+	names := slices.Sorted(maps.Keys(set.Images))
+	for _, name := range names {
+		ref := w.ref(name, set.Images[name])
+		if _, err := image.Tagged(ctx, ref, tag); err != nil {
+			return err
+		}
+		switch ok, err := image.Exists(ctx, ref); {
+		case err != nil:
+			return err
+		case !ok:
+			return &image.NotFoundError{Ref: ref}
+		}
+	}
+	for i, name := range names {
+		kill.At(fmt.Sprintf("%s:%d", step, i))
+		if err := image.Tag(ctx, w.ref(name, set.Images[name]), tag); err != nil {
+			return err
+		}
+	}
+	kill.At(fmt.Sprintf("%s:%d", step, len(names)))
+	return nil
+}
+
 // requested resolves the tags that the values ask for to the one build they name;
 // nil when the values leave the tag to the images of this commit.
 func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evidence.Build, error) {
@@ -161,11 +183,8 @@ func (w *Workspace) requested(ctx context.Context, s *sight, c *checkout) (*evid
 		return nil, inputf("the values ask for %s by tag and leave the others to this commit: a release holds the images of one build; ask for all by tag or for none",
 			named(asked))
 	}
-	for _, r := range slices.Backward(s.view.Records) {
-		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
-			continue
-		}
-		if b, err := evidence.Decode[evidence.Build](r); err == nil && holds(b, asked) {
+	for _, b := range s.builds() {
+		if holds(b, asked) {
 			return &b, nil
 		}
 	}

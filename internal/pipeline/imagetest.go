@@ -100,7 +100,7 @@ func (w *Workspace) imageSuite(s *sight, c *checkout, bench *kube.Client, set re
 }
 
 // hubVersions are the versions of JupyterHub that the checkout's hubs are of, as far as
-// chart and values say.
+// the chart says.
 func (w *Workspace) hubVersions(c *checkout) ([]string, error) {
 	var all []*semver.Version
 	for _, name := range w.hubNames("") {

@@ -12,9 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"gauntlet/internal/config"
 	"gauntlet/internal/declared"
-	"gauntlet/internal/evidence"
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/packages"
 	"gauntlet/internal/release"
@@ -125,32 +123,4 @@ func (w *Workspace) inspect(ctx context.Context, s *sight, set release.ImageSet)
 		w.inspector.Know(w.ref(name, d), list)
 	}
 	return said, nil
-}
-
-// builtAs is the newest build of an image set by a builder of the policy.
-func (s *sight) builtAs(set release.Digest) (evidence.Build, bool) {
-	for _, r := range slices.Backward(s.view.Records) {
-		if r.Type != evidence.BuildType || !r.About(evidence.ImageSet, set) || !s.is(r.Signer, config.RoleBuilder) {
-			continue
-		}
-		if b, err := evidence.Decode[evidence.Build](r); err == nil {
-			return b, true
-		}
-	}
-	return evidence.Build{}, false
-}
-
-// built is the newest build by a builder of the policy whose images bear a tag, or whose
-// image set has a digest or the start of one.
-func (s *sight) built(ref string) (evidence.Build, bool) {
-	for _, r := range slices.Backward(s.view.Records) {
-		if r.Type != evidence.BuildType || !s.is(r.Signer, config.RoleBuilder) {
-			continue
-		}
-		b, err := evidence.Decode[evidence.Build](r)
-		if err == nil && (b.Label == ref || hasPrefix(subject(r, evidence.ImageSet), ref)) {
-			return b, true
-		}
-	}
-	return evidence.Build{}, false
 }

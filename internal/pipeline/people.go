@@ -3,15 +3,12 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"gauntlet/internal/config"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/gate"
-	"gauntlet/internal/image"
-	"gauntlet/internal/kill"
 	"gauntlet/internal/ledger"
 	"gauntlet/internal/release"
 )
@@ -284,32 +281,4 @@ func (w *Workspace) Version(ctx context.Context, ref, version string) (string, e
 		Predicate: evidence.Version{Version: v.String()},
 	})
 	return fmt.Sprintf("release %s is %s", word.id.Short(), v), err
-}
-
-// tagAll gives all images of a set a tag, or none: a tag that another image bears
-// (*image.TagTakenError) and an image that is gone (*image.NotFoundError) are found before
-// any is written. Run again after it was cut short it writes those that are
-// missing. step names the points at which a test may end it.
-func (w *Workspace) tagAll(ctx context.Context, set release.ImageSet, tag, step string) error {
-	names := slices.Sorted(maps.Keys(set.Images))
-	for _, name := range names {
-		ref := w.ref(name, set.Images[name])
-		if _, err := image.Tagged(ctx, ref, tag); err != nil {
-			return err
-		}
-		switch ok, err := image.Exists(ctx, ref); {
-		case err != nil:
-			return err
-		case !ok:
-			return &image.NotFoundError{Ref: ref}
-		}
-	}
-	for i, name := range names {
-		kill.At(fmt.Sprintf("%s:%d", step, i))
-		if err := image.Tag(ctx, w.ref(name, set.Images[name]), tag); err != nil {
-			return err
-		}
-	}
-	kill.At(fmt.Sprintf("%s:%d", step, len(names)))
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -278,5 +277,5 @@ func (c *completion) programmable(ctx context.Context) (string, error) {
 	if !slices.ContainsFunc(strings.Split(said, "\n"), func(l string) bool { return strings.TrimSpace(l) == "1" || strings.TrimSpace(l) == "2" }) {
 		return "the image has no bash-completion", nil
 	}
-	return c.typed(ctx, "cd /usr/shar", path.Join("cd /usr", "share"))
+	return c.typed(ctx, "cd /usr/shar", "cd /usr/share")
 }
