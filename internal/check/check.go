@@ -30,6 +30,15 @@ type Suite struct {
 	// Cleanup, when set, runs after all the others whatever became of them, even
 	// when the run was cancelled: what the suite made must be gone.
 	Cleanup *Check
+	// Brought, when set, is asked after all checks which nodes came for the suite's pods
+	// and must go again.
+	Brought func() []Node
+}
+
+// A Node is a node of a cluster, which another of the same name is not.
+type Node struct {
+	Name string
+	UID  string
 }
 
 // State of a check or suite.
@@ -55,6 +64,7 @@ type Result struct {
 	Digest   string
 	State    State
 	Outcomes []Outcome
+	Brought  []Node // that came for the suite's pods
 	Started  time.Time
 	Finished time.Time
 }

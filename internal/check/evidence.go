@@ -20,6 +20,9 @@ func (r Result) Evidence(hub string) evidence.TestResult {
 		Started:  r.Started.UTC(),
 		Finished: r.Finished.UTC(),
 	}
+	for _, n := range r.Brought {
+		t.Brought = append(t.Brought, evidence.Node{Name: n.Name, UID: n.UID})
+	}
 	for _, o := range r.Outcomes {
 		t.Checks = append(t.Checks, evidence.Check{
 			Name: o.Name, State: string(o.State), Message: oneLine(o.Message), Seconds: o.Took.Seconds(),

@@ -61,6 +61,9 @@ func Run(ctx context.Context, s Suite, observe func(Outcome)) Result {
 			add(try(kept, *c))
 		}
 	}
+	if s.Brought != nil {
+		r.Brought = s.Brought()
+	}
 	r.Finished = time.Now()
 	return r
 }

@@ -45,7 +45,11 @@ func Run(ctx context.Context, opts Options) error {
 		"XDG_CONFIG_HOME="+filepath.Join(opts.Dir, "config"),
 		"XDG_CACHE_HOME="+filepath.Join(opts.Dir, "cache"),
 	)
-	for _, step := range []func(context.Context) error{d.prepareImages, d.prepareTeam, d.walk} {
+	// What runs in this process finds the clusters as its children do.
+	if err := os.Setenv("KUBECONFIG", lab.Kubeconfig()); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{d.prepareImages, d.installOperator, d.prepareTeam, d.walk} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func makeBase(ctx context.Context, script string, title func(string, ...any)) er
 	}
 	recipe += "-2" // how the image is made of the root file system
 	ref := registry + "/base"
-	if made, err := present(ctx, ref, "recipe-"+recipe); err != nil || made {
+	if d, err := present(ctx, ref, "recipe-"+recipe); err != nil || d != "" {
 		return err
 	}
 	title("the base image, from Debian packages (about a minute)")
@@ -99,42 +99,71 @@ func makeBase(ctx context.Context, script string, title func(string, ...any)) er
 }
 
 func makeHub(ctx context.Context, example string, title func(string, ...any), progress func(string)) error {
-	recipe, err := fingerprint(filepath.Join(example, "hub"), filepath.Join(example, "images", "installer.lock"), filepath.Join(example, "images", "install.sh"))
+	_, err := makeImage(ctx, made{
+		name: "hub", example: example, title: "the hub image: JupyterHub, KubeSpawner and the proxy (about a minute)",
+		recipe: []string{filepath.Join(example, "hub")},
+		tag:    func() (string, error) { return hubTag(example) },
+	}, title, progress)
+	return err
+}
+
+// made is an image of the example that no release of gauntlet's carries.
+type made struct {
+	name    string // of the image, and of the folder of its Dockerfile
+	example string
+	title   string
+	recipe  []string // files and folders that it is made of, beside the installer
+	tag     func() (string, error)
+}
+
+// makeImage builds an image, unless the registry holds one of the same recipe, and tags
+// it with its name for people, when it has one.
+func makeImage(ctx context.Context, m made, title func(string, ...any), progress func(string)) (release.Digest, error) {
+	recipe, err := fingerprint(append(m.recipe, filepath.Join(m.example, "images", "installer.lock"), filepath.Join(m.example, "images", "install.sh"))...)
 	if err != nil {
-		return err
+		return "", err
 	}
-	ref := registry + "/hub"
-	if made, err := present(ctx, ref, "recipe-"+recipe); err != nil || made {
-		return err
+	ref := registry + "/" + m.name
+	if d, err := present(ctx, ref, "recipe-"+recipe); err != nil || d != "" {
+		return d, err
 	}
-	title("the hub image: JupyterHub, KubeSpawner and the proxy (about a minute)")
+	title(m.title)
 	built, err := image.Build(ctx, image.Options{
-		Registry: registry, Source: example, Dir: example, BuildKit: lab.BuildkitAddr(),
+		Registry: registry, Source: m.example, Dir: m.example, BuildKit: lab.BuildkitAddr(),
 		Images: config.Images{
 			Args:    map[string]string{"BASE": registry + "/base:bookworm"},
 			Secrets: []config.BuildSecret{{ID: "ca", File: "/etc/ssl/certs/ca-certificates.crt"}},
-			Build:   map[string]config.Build{"hub": {Dockerfile: "hub/Dockerfile"}},
+			Build:   map[string]config.Build{m.name: {Dockerfile: m.name + "/Dockerfile"}},
 		},
 		Observe: func(_, text string) { progress(text) },
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	version, err := hubTag(example)
-	if err != nil {
-		return err
+	tags := []string{"recipe-" + recipe}
+	if m.tag != nil {
+		tag, err := m.tag()
+		if err != nil {
+			return "", err
+		}
+		tags = []string{tag, tags[0]} // the recipe last: it says that all is there
 	}
-	for _, tag := range []string{version, "recipe-" + recipe} {
-		if err := retag(ctx, image.Ref(registry, "hub", built.Set.Images["hub"]), ref+":"+tag); err != nil {
-			return err
+	digest := built.Set.Images[m.name]
+	for _, tag := range tags {
+		if err := retag(ctx, image.Ref(registry, m.name, digest), ref+":"+tag); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return digest, nil
 }
 
 // hubTag is the tag of the hub's image that the chart asks for.
 func hubTag(example string) (string, error) {
-	file := filepath.Join(example, "chart", "values.yaml")
+	return tagIn(filepath.Join(example, "chart", "values.yaml"), "jupyterhub.hub.image.tag")
+}
+
+// tagIn is the tag at a path of a values file.
+func tagIn(file, path string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
@@ -143,10 +172,10 @@ func hubTag(example string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tag, ok := v.Get("jupyterhub.hub.image.tag")
+	tag, ok := v.Get(path)
 	s, isText := tag.(string)
 	if !ok || !isText || s == "" {
-		return "", fmt.Errorf("%s: jupyterhub.hub.image.tag is no text", file)
+		return "", fmt.Errorf("%s: %s is no text", file, path)
 	}
 	return s, nil
 }
@@ -169,14 +198,14 @@ func retag(ctx context.Context, ref, tag string) error {
 	return remote.Tag(to, desc, remote.WithContext(ctx))
 }
 
-// present says whether the registry holds a tag.
-func present(ctx context.Context, repo, tag string) (bool, error) {
-	_, err := image.Resolve(ctx, repo, tag)
+// present is the digest that a tag names, "" when the registry does not hold it.
+func present(ctx context.Context, repo, tag string) (release.Digest, error) {
+	d, err := image.Resolve(ctx, repo, tag)
 	var missing *image.NotFoundError
 	if errors.As(err, &missing) {
-		return false, nil
+		return "", nil
 	}
-	return err == nil, err
+	return d, err
 }
 
 // progress prints a line of something long.

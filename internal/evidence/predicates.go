@@ -27,8 +27,15 @@ type TestResult struct {
 	Suite    string    `json:"suite"`
 	Hub      string    `json:"hub,omitempty"` // where it ran, when on a hub
 	Checks   []Check   `json:"checks"`
+	Brought  []Node    `json:"brought,omitempty"` // nodes that an autoscaler brought for the suite's pods
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
+}
+
+// A Node is a node of a hub's cluster, which a later one of the same name is not.
+type Node struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
 }
 
 // A Descriptor is in-toto's ResourceDescriptor, the part we use.

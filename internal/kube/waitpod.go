@@ -35,7 +35,7 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 		if tell != nil {
 			tell(why)
 		}
-		grace = time.AfterFunc(graceOf(why.Reason), func() { cancel(errGrace) })
+		grace = time.AfterFunc(Grace(why.Reason), func() { cancel(errGrace) })
 	}
 	// A pod that no scheduler looks at never changes, and one whose sandbox or volumes
 	// cannot be made says so in events alone.
@@ -141,7 +141,8 @@ func (c *Client) waitPod(ctx context.Context, namespace, name, what string, tell
 
 var errGrace = errors.New("grace over")
 
-func graceOf(reason string) time.Duration {
+// Grace is how long a cause of this reason that may pass by itself is waited for.
+func Grace(reason string) time.Duration {
 	if reason == Unschedulable || reason == Unscheduled {
 		return scheduleGrace
 	}

@@ -133,6 +133,15 @@ func (w *Workspace) target(step, hubName string, c *kube.Client, contents *relea
 	if in.standing != nil {
 		t.Spare = in.standing.Probe
 	}
+	for _, p := range w.Platform.Images.Pairs {
+		if p.Notebook != w.notebook(contents) {
+			continue
+		}
+		if t.Template == "" {
+			t.Template = p.Template
+		}
+		t.Workers = append(t.Workers, contents.Set.Images[p.Worker])
+	}
 	return t
 }
 

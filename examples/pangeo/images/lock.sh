@@ -1,7 +1,7 @@
 #!/bin/bash
-# lock.sh [uv option...]: resolve every *.in here and in ../hub to the *.lock
-# beside it. The notebook, the largest set, is resolved first; worker and hub
-# are held to its versions. `lock.sh --upgrade` takes the newest of everything.
+# lock.sh [uv option...]: resolve every *.in here, in ../hub and in ../dask-operator to the *.lock
+# beside it. The notebook, the largest set, is resolved first; worker, hub and
+# operator are held to its versions. `lock.sh --upgrade` takes the newest of everything.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,3 +14,4 @@ compile "$@" installer.in --output-file installer.lock
 compile "$@" notebook.in --output-file notebook.lock
 compile "$@" environment.in --constraints notebook.lock --output-file environment.lock
 compile "$@" ../hub/hub.in --constraints notebook.lock --output-file ../hub/hub.lock
+compile "$@" ../dask-operator/operator.in --constraints notebook.lock --output-file ../dask-operator/operator.lock

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"gauntlet/internal/check"
+	"gauntlet/internal/dask"
 	"gauntlet/internal/hub"
 	"gauntlet/internal/kube"
 )
@@ -37,10 +38,55 @@ func (p *probe) sweep(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("remove %s, left by a run that was killed: %w", n, err)
 		}
 	}
-	if len(names) == 0 {
+	clusters, err := dask.Named(ctx, p.t.Client, p.t.Namespace, hub.ProbePrefix)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range clusters {
+		p.tell("removes Dask cluster %s, left by a run that was killed", n)
+		c, err := dask.Open(p.fenced, p.t.Namespace, n)
+		if err == nil {
+			err = clearCluster(ctx, c, p.tell)
+		}
+		if err != nil {
+			return "", fmt.Errorf("remove Dask cluster %s, left by a run that was killed: %w", n, err)
+		}
+	}
+	if len(names)+len(clusters) == 0 {
 		return "none was left", nil
 	}
-	return fmt.Sprintf("removed %d", len(names)), nil
+	return fmt.Sprintf("removed %d", len(names)+len(clusters)), nil
+}
+
+// operatorsTurn is how long the Dask operator may take to take its finalizers off before
+// that is done for it.
+const operatorsTurn = 30 * time.Second
+
+// clearCluster removes all parts of a Dask cluster of a probe, and makes sure that they
+// are gone.
+func clearCluster(ctx context.Context, c *dask.Cluster, tell func(string, ...any)) error {
+	begun := time.Now()
+	for {
+		parts, _, err := c.Parts(ctx)
+		if err != nil {
+			return err
+		}
+		if len(parts) == 0 {
+			return nil
+		}
+		if err := c.Delete(ctx, parts); err != nil {
+			return err
+		}
+		if time.Since(begun) > operatorsTurn {
+			tell("the Dask operator does not let go of %s: its finalizers are taken off", join(parts))
+			if err := c.Release(ctx, parts); err != nil {
+				return err
+			}
+		}
+		if kube.Sleep(ctx, time.Second) != nil {
+			return fmt.Errorf("still there: %s: %w", join(parts), context.Cause(ctx))
+		}
+	}
 }
 
 // leftovers are the names of probes of which anything is there: a user, a pod or a

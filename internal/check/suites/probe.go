@@ -27,6 +27,12 @@ type HubTarget struct {
 	APITokenFrom config.SecretKey
 	Notebook     release.Digest // the notebook image that a spawned server must run; "" compares with nothing
 	SpawnTimeout time.Duration  // default 3 minutes
+	// Template is the pod of a Dask worker, as a path in the notebook; "": workers run
+	// the notebook's image.
+	Template string
+	// Workers are the images that Dask workers must run, any of them; none compares with
+	// nothing.
+	Workers []release.Digest
 	// Paired says whether a notebook was paired with the workers that its users get
 	// now; nil: every notebook brings its own.
 	Paired func(notebook release.Digest) bool

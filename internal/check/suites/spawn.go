@@ -118,24 +118,34 @@ func (p *probe) image(ctx context.Context) (string, error) {
 	if p.t.Notebook == "" {
 		return kube.OneLine(fmt.Sprintf("not compared, since the hub runs no release of gauntlet's: it runs %s", pod.Spec.Containers[0].Image)), nil
 	}
-	var runs []string
+	said, err := runs(ctx, pod, []release.Digest{p.t.Notebook})
+	if err != nil {
+		return "", fmt.Errorf("no container of pod %s runs the release's notebook %s: %w", p.pod, p.t.Notebook.Short(), err)
+	}
+	return said, nil
+}
+
+// runs says which container of a pod runs one of the images; the error says what its
+// containers run instead.
+func runs(ctx context.Context, pod *corev1.Pod, images []release.Digest) (string, error) {
+	var others []string
 	for _, s := range pod.Status.ContainerStatuses {
 		d := digestIn(s.ImageID)
-		if d == p.t.Notebook {
+		if slices.Contains(images, d) {
 			return fmt.Sprintf("container %s runs %s", s.Name, d.Short()), nil
 		}
 		// Some runtimes name the manifest of their platform where the pod asked for
 		// an index of several.
-		if ref := askedFor(pod, s.Name); d != "" && digestIn(ref) == p.t.Notebook && platformOf(ctx, ref, d) {
-			return fmt.Sprintf("container %s runs %s, its platform's part of %s", s.Name, d.Short(), p.t.Notebook.Short()), nil
+		ref := askedFor(pod, s.Name)
+		if index := digestIn(ref); d != "" && slices.Contains(images, index) && platformOf(ctx, ref, d) {
+			return fmt.Sprintf("container %s runs %s, its platform's part of %s", s.Name, d.Short(), index.Short()), nil
 		}
-		runs = append(runs, fmt.Sprintf("container %s runs %s", s.Name, s.ImageID))
+		others = append(others, fmt.Sprintf("container %s runs %s", s.Name, s.ImageID))
 	}
-	if len(runs) == 0 {
-		return "", fmt.Errorf("pod %s has no running container", p.pod)
+	if len(others) == 0 {
+		return "", errors.New("it has no running container")
 	}
-	return "", fmt.Errorf("no container of pod %s runs the release's notebook %s: %s",
-		p.pod, p.t.Notebook.Short(), kube.OneLine(strings.Join(runs, "; ")))
+	return "", errors.New(kube.OneLine(strings.Join(others, "; ")))
 }
 
 // digestIn is the digest at the end of an image reference or imageID, if any.

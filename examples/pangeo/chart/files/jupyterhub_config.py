@@ -154,6 +154,7 @@ c.KubeSpawner.k8s_api_request_timeout = 10
 c.KubeSpawner.delete_grace_period = 2
 c.KubeSpawner.uid = singleuser["uid"]
 c.KubeSpawner.fs_gid = singleuser["uid"]
+c.KubeSpawner.service_account = singleuser["serviceAccountName"] or None
 c.KubeSpawner.node_selector = singleuser["nodeSelector"]
 c.KubeSpawner.environment = singleuser["extraEnv"]
 c.KubeSpawner.extra_pod_config = {"enableServiceLinks": False}
