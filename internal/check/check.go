@@ -20,6 +20,9 @@ type Check struct {
 	// Timeout, unless the failure is Final. What passes then is flaky, and counts as
 	// Warned: it is never passed in silence.
 	Retries int
+	// What it costs the hub, beside reading: servers of users that it starts, and nodes
+	// that its pods may make an autoscaler bring.
+	Spawns, Nodes int
 }
 
 // A Suite is a named set of checks with one result.
@@ -35,6 +38,16 @@ type Suite struct {
 	Brought func() []Node
 }
 
+// Cost is what a suite costs the hub: the servers that it starts one after another, and
+// the most nodes that it may need at a time.
+func (s Suite) Cost() (spawns, nodes int) {
+	for _, c := range s.Checks {
+		spawns += c.Spawns
+		nodes = max(nodes, c.Nodes)
+	}
+	return spawns, nodes
+}
+
 // A Node is a node of a cluster, which another of the same name is not.
 type Node struct {
 	Name string
@@ -48,6 +61,8 @@ const (
 	Passed State = "PASSED"
 	Warned State = "WARNED"
 	Failed State = "FAILED"
+	// PendingState says that there is no verdict yet: it is no result, and never kept.
+	PendingState State = "PENDING"
 )
 
 // Outcome is one check's result.

@@ -16,6 +16,12 @@ type Warning struct{ Message string }
 
 func (w Warning) Error() string { return w.Message }
 
+// Pending is an error that says that what is checked takes its time: the suite has no
+// verdict yet, and is run again later.
+type Pending struct{ Message string }
+
+func (p Pending) Error() string { return p.Message }
+
 // final is a failure that would come again.
 type final struct{ error }
 
@@ -85,6 +91,8 @@ func unfit(ctx context.Context, c Check, states map[string]State) string {
 			return fmt.Sprintf("not run: it needs %q, and no check before it has that name", need)
 		case st == Failed:
 			return fmt.Sprintf("not run: %s failed", need)
+		case st == PendingState:
+			return fmt.Sprintf("not run: %s is pending", need)
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -143,6 +151,7 @@ func run(ctx context.Context, c Check) (Outcome, bool) {
 	o.Took = time.Since(start)
 
 	var w Warning
+	var pending Pending
 	switch {
 	case bounded.Err() != nil && ctx.Err() != nil && a.err != nil:
 		o.State, o.Message = Failed, fmt.Sprintf("stopped (%v): %v", context.Cause(ctx), a.err)
@@ -152,6 +161,8 @@ func run(ctx context.Context, c Check) (Outcome, bool) {
 		o.State, o.Message = Failed, fmt.Sprintf("no result in %s: %v", c.Timeout, a.err)
 	case errors.As(a.err, &w):
 		o.State, o.Message = Warned, w.Message
+	case errors.As(a.err, &pending):
+		o.State, o.Message = PendingState, pending.Message
 	case a.err != nil:
 		o.State, o.Message = Failed, a.err.Error()
 	default:
@@ -163,7 +174,7 @@ func run(ctx context.Context, c Check) (Outcome, bool) {
 
 // worse is the worse of two states.
 func worse(a, b State) State {
-	rank := map[State]int{Passed: 0, Warned: 1, Failed: 2}
+	rank := map[State]int{Passed: 0, Warned: 1, PendingState: 2, Failed: 3}
 	if rank[b] > rank[a] {
 		return b
 	}

@@ -42,8 +42,10 @@ func TestParsePolicyReadsAll(t *testing.T) {
 	}
 	want := []Tier{
 		{Name: "bleeding-edge", Hubs: "any", Suites: []string{"hub"}, Soak: 36 * time.Hour,
-			Signoff: &Signoff{Of: "people", Active: 720 * time.Hour, Require: "all", Within: 14 * 24 * time.Hour}},
-		{Name: "production", Hubs: "all", Suites: []string{"hub"}, Approval: &Approval{Role: "board", Count: 2}, Version: "semver", Order: []string{"compute"}},
+			Signoff: &Signoff{Of: "people", Active: 720 * time.Hour, Require: "all", Within: 14 * 24 * time.Hour},
+			Nodes:   NodeLimits{45 * time.Minute, 2 * time.Hour}, Budget: Budget{Spawns: 10, Nodes: 10, Time: time.Hour}},
+		{Name: "production", Hubs: "all", Suites: []string{"hub"}, Approval: &Approval{Role: "board", Count: 2}, Version: "semver", Order: []string{"compute"},
+			Nodes: NodeLimits{45 * time.Minute, 2 * time.Hour}, Budget: Budget{Spawns: 1, Time: time.Hour}},
 	}
 	if diff := cmp.Diff(want, p.Tiers); diff != "" {
 		t.Errorf("tiers (-want +got):\n%s", diff)

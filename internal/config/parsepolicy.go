@@ -78,6 +78,8 @@ func (d *document) checkTier(p *Policy, t *Tier, last bool) {
 	}
 	d.names(child(field, "order"), "hub", t.Order)
 	d.checkWaves(field, t)
+	d.checkNodes(child(field, "nodes"), &t.Nodes)
+	d.checkBudget(child(field, "budget"), &t.Budget, last)
 }
 
 func (d *document) checkApproval(p *Policy, field string, a *Approval) {

@@ -26,6 +26,22 @@ type Tier struct {
 	Order       []string      `yaml:"order"`       // hubs one after another; default by name
 	Waves       [][]string    `yaml:"waves"`       // hubs of one wave side by side, waves one after another; in place of Order
 	MaxParallel int           `yaml:"maxParallel"` // hubs of a wave at a time; 0: all of them
+	Nodes       NodeLimits    `yaml:"nodes"`       // of the suite "nodes"
+	Budget      Budget        `yaml:"budget"`      // of the suites, on one hub
+}
+
+// NodeLimits are how long nodes that an autoscaler brought for a suite may stay after it.
+type NodeLimits struct {
+	Warn time.Duration `yaml:"warn"` // default 45 minutes
+	Fail time.Duration `yaml:"fail"` // default 2 hours
+}
+
+// A Budget is what the suites of a tier may cost on one hub. The last tier has people at
+// work: unless more is written there, its suites start one server and add no node.
+type Budget struct {
+	Spawns int           `yaml:"spawns"` // servers of users that are started, in all; default 10, in the last tier 1
+	Nodes  int           `yaml:"nodes"`  // nodes that an autoscaler may have to bring; default 10, in the last tier 0
+	Time   time.Duration `yaml:"time"`   // of all suites together; default 1 hour
 }
 
 // A Freeze is a time when nothing new enters some tiers and hubs: once (From, To), or

@@ -32,6 +32,9 @@ type TestResult struct {
 	Finished time.Time `json:"finished"`
 }
 
+// NodesSuite is the suite that follows the nodes that others brought.
+const NodesSuite = "nodes"
+
 // A Node is a node of a hub's cluster, which a later one of the same name is not.
 type Node struct {
 	Name string `json:"name"`

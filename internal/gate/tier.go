@@ -132,6 +132,10 @@ func (f *facts) hubSuite(t config.Tier, hub, suite string, s stay) Requirement {
 		return r
 	}
 	res, ok := f.result(suite, evidence.Deployable, s.of, hub, s.start.at)
+	if stay := f.nodesOf(s, hub); !ok && suite == evidence.NodesSuite && stay != "" {
+		r.Reason, r.Command = stay, "gauntlet run"
+		return r
+	}
 	if !ok {
 		r.Reason = fmt.Sprintf("suite %s has not run on hub %s since the deployment%s", suite, hub, f.ignored(evidence.TestResultType, evidence.Deployable, s.of))
 		return r
@@ -145,6 +149,22 @@ func (f *facts) hubSuite(t config.Tier, hub, suite string, s stay) Requirement {
 	r.Decision, r.Command, r.Since = Allow, "", res.Time
 	r.Reason = resultReason(fmt.Sprintf("suite %s on hub %s", suite, hub), res)
 	return r
+}
+
+// nodesOf says which nodes came to a hub for suites that ran during the stay, and have
+// not been seen to be gone; "" for none.
+func (f *facts) nodesOf(s stay, hub string) string {
+	for _, r := range slices.Backward(f.results) {
+		if r.at <= s.start.at || r.what.Hub != hub || !r.About(evidence.Deployable, s.of) || len(r.what.Brought) == 0 {
+			continue
+		}
+		var names []string
+		for _, n := range r.what.Brought {
+			names = append(names, n.Name)
+		}
+		return fmt.Sprintf("nodes that came to hub %s for suite %s must go again: %s, unused since %s", hub, r.what.Suite, strings.Join(names, ", "), when(r.what.Finished))
+	}
+	return ""
 }
 
 // soak: the stay has lasted long enough, by the cluster's clock.

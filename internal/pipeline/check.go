@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ type Checked struct {
 	Suites   []check.Result        `json:"-"`
 }
 
-// Failed is the first failure, nil for none.
+// Failed is the first failure, nil for none; a suite that has no verdict yet is none.
 func (c *Checked) Failed() error {
 	for _, r := range c.Suites {
 		if r.State == check.Failed {
@@ -37,8 +38,9 @@ func (c *Checked) Failed() error {
 
 // Check runs suites on a hub as it is now, whatever the ledger says of it; those that
 // its tier asks for when none is named. With a key, what they find on a release of
-// gauntlet's is recorded.
-func (w *Workspace) Check(ctx context.Context, hubName string, names []string) (*Checked, error) {
+// gauntlet's is recorded. With again it is one of many runs, which no suite that may add
+// nodes can be.
+func (w *Workspace) Check(ctx context.Context, hubName string, names []string, again bool) (*Checked, error) {
 	h, err := w.hub(hubName)
 	if err != nil {
 		return nil, err
@@ -63,18 +65,43 @@ func (w *Workspace) Check(ctx context.Context, hubName string, names []string) (
 	if contents != nil {
 		out.Release = contents.Digest()
 		t = w.target("", hubName, c, contents, reserved{})
+		tier, err := s.tier(h.Tier)
+		if err != nil {
+			return nil, err
+		}
+		t.Watch, _ = s.nodeWatch(hubName, tier)
 		about = evidence.Subject{Kind: evidence.Deployable, Digest: contents.Release.Hubs[hubName].Deployable}
 		out.Recorded = w.opts.Key != ""
 	}
 	if names, err = w.suitesFor(s, h.Tier, names); err != nil {
 		return nil, err
 	}
+	if again {
+		if err := w.repeatable(names); err != nil {
+			return nil, err
+		}
+	}
 	return out, w.checkLive(ctx, out, names, t, func(r check.Result) error {
-		if !out.Recorded {
+		if !out.Recorded || r.State == check.PendingState {
 			return nil
 		}
 		return w.record(ctx, s, ledger.Statement{Type: evidence.TestResultType, Subjects: []evidence.Subject{about}, Predicate: r.Evidence(hubName)})
 	})
+}
+
+// repeatable refuses suites that may not run on a schedule: each time they would make an
+// autoscaler bring nodes.
+func (w *Workspace) repeatable(names []string) error {
+	for _, name := range names {
+		_, nodes, err := w.costs(name)
+		if err != nil {
+			return err
+		}
+		if nodes > 0 {
+			return inputf("suite %s may add %s to the cluster each time: run it without --every", name, count(nodes, "node", "nodes"))
+		}
+	}
+	return nil
 }
 
 // live is the release of gauntlet's that a hub runs, nil for none, and what is seen of
@@ -83,7 +110,10 @@ func (w *Workspace) live(ctx context.Context, hubName string, h config.Hub, c *k
 	asked, cancel := bounded(ctx, stateTimeout)
 	defer cancel()
 	st := deploy.State(asked, c, h.Namespace, h.Release)
-	if st.Problem != "" || st.Release == "" || st.Foreign || st.Adopted {
+	if st.Problem != "" {
+		return nil, nil, fmt.Errorf("see what hub %s runs: %s", hubName, st.Problem)
+	}
+	if st.Release == "" || st.Foreign || st.Adopted {
 		return nil, nil, nil
 	}
 	s, err := w.look(ctx, "")
@@ -154,7 +184,7 @@ type LiveHub struct {
 
 // CheckLive runs suites on a hub with nothing but its address, a kubeconfig and a token;
 // the suite "hub" when none is named. Nothing is recorded. observe may be nil.
-func CheckLive(ctx context.Context, h LiveHub, names []string, observe func(Event)) (*Checked, error) {
+func CheckLive(ctx context.Context, h LiveHub, names []string, again bool, observe func(Event)) (*Checked, error) {
 	for _, need := range []struct{ flag, value string }{
 		{"--url", h.URL}, {"--context", h.Context}, {"--namespace", h.Namespace}, {"--token-secret", h.Token.Secret}, {"--token-key", h.Token.Key},
 	} {
@@ -172,6 +202,11 @@ func CheckLive(ctx context.Context, h LiveHub, names []string, observe func(Even
 	}
 	for _, name := range names {
 		if _, err := w.hubSuite(name); err != nil {
+			return nil, err
+		}
+	}
+	if again {
+		if err := w.repeatable(names); err != nil {
 			return nil, err
 		}
 	}

@@ -87,7 +87,12 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 			return nil, err
 		}
 	}
-	return w.upgrade(ctx, s, m)
+	out, err := w.upgrade(ctx, s, m)
+	if err != nil {
+		return out, err
+	}
+	m.nodesStay, err = w.follow(ctx, s, m, m.part.Deployable)
+	return out, err
 }
 
 // request is what deploy is asked for.

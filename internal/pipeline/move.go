@@ -23,7 +23,9 @@ type move struct {
 	migrates bool         // the hub will migrate its database
 	uncopied bool         // which is on a server of its own, and no file that could be copied
 	backup   hubdb.Backup // the copy of that file; zero for none
-	in       reserved     // what is known and held while the hub is changed
+	// nodesStay says that nodes which suites brought are there yet.
+	nodesStay bool
+	in        reserved // what is known and held while the hub is changed
 }
 
 // intend is a release on its way to a hub, for what asks no gate: its values are whole,

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,11 +40,14 @@ func TestTierOfThePolicyByItsName(t *testing.T) {
 
 func TestSuitesThatNobodyCanRunAreRefused(t *testing.T) {
 	p := newSight().policy
+	for i := range p.Tiers {
+		p.Tiers[i].Budget.Spawns = 1
+	}
 	w := &Workspace{Platform: &config.Platform{Suites: map[string]config.Suite{"workflows": {}}}}
 	if err := w.checkSuites(&p); err != nil {
 		t.Error(err)
 	}
-	p.Tiers = append(p.Tiers, config.Tier{Name: "canary", Suites: []string{"hub", "fireworks"}})
+	p.Tiers = append(p.Tiers, config.Tier{Name: "canary", Suites: []string{"hub", "fireworks"}, Budget: config.Budget{Spawns: 2}})
 	if err := w.checkSuites(&p); err == nil {
 		t.Error("a suite that does not exist is taken")
 	}
@@ -54,6 +58,26 @@ func TestSuitesThatNobodyCanRunAreRefused(t *testing.T) {
 	w.Platform.Suites["hub"] = config.Suite{}
 	if err := w.checkSuites(&p); err == nil {
 		t.Error("a suite of the platform's own takes the name of one of gauntlet's")
+	}
+}
+
+func TestSuitesThatCostMoreThanTheBudgetAreRefused(t *testing.T) {
+	w := &Workspace{Platform: &config.Platform{Suites: map[string]config.Suite{"workflows": {}}}}
+	for name, tt := range map[string]struct {
+		suites []string
+		budget config.Budget
+		says   string // "" when it is within
+	}{
+		"one server of one":    {[]string{"hub"}, config.Budget{Spawns: 1}, ""},
+		"two servers of one":   {[]string{"hub", "workflows"}, config.Budget{Spawns: 1}, "budget: {spawns: 2}"},
+		"nodes within":         {[]string{"scaling", "nodes"}, config.Budget{Spawns: 1, Nodes: 3}, ""},
+		"nodes in production":  {[]string{"scaling"}, config.Budget{Spawns: 1}, "scaling starts 1 server and may add 3 nodes"},
+		"nodes that are there": {[]string{"nodes"}, config.Budget{}, ""},
+	} {
+		err := w.withinBudget(config.Tier{Name: "production", Suites: tt.suites, Budget: tt.budget})
+		if (tt.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

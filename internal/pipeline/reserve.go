@@ -136,6 +136,9 @@ func (w *Workspace) use(ctx context.Context, s *sight, m *move) (give func(), er
 	if err := m.client.EnsureNamespace(ctx, ns); err != nil {
 		return nil, err
 	}
+	if err := w.settleNodes(ctx, s, m); err != nil {
+		return nil, err
+	}
 	mine := kube.Reservation{Holder: name + " " + strings.ToLower(rand.Text()[:8]), Why: "release " + m.release.Short()}
 	renew := func(ctx context.Context) error {
 		now := w.opts.Now()
@@ -165,7 +168,11 @@ func (w *Workspace) use(ctx context.Context, s *sight, m *move) (give func(), er
 		<-done
 		end, cancel := bounded(context.WithoutCancel(ctx), stateTimeout)
 		defer cancel()
-		if err := kube.EndReservation(end, m.client, ns, kube.InUse, mine.Holder, w.opts.Now()); err != nil {
+		err := kube.EndReservation(end, m.client, ns, kube.InUse, mine.Holder, w.opts.Now())
+		if err == nil && m.nodesStay {
+			err = w.keepForNodes(end, s, m, name)
+		}
+		if err != nil {
 			w.tell("deploy", m.hub, Progress, "", err.Error()) // it ends by itself
 		}
 	}, nil

@@ -247,7 +247,7 @@ func (w *Workspace) verifyRollback(ctx context.Context, s *sight, b *RolledBack,
 	err := w.elsewhere(b.Hub, contents)
 	tier, terr := s.tier(h.Tier)
 	err = errors.Join(err, terr)
-	if err == nil && len(tier.Suites) == 0 {
+	if err == nil && len(onHub(tier)) == 0 {
 		err = fmt.Errorf("the policy asks for no suite in tier %s", tier.Name)
 	}
 	if err == nil {

@@ -42,7 +42,10 @@ func oneOf(hubs []string, r release.Release, states map[string]gate.HubState) st
 // checkHub runs the tier's suites on a hub.
 func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hubName string, c *kube.Client, contents *release.Contents, in reserved) error {
 	part := contents.Release.Hubs[hubName]
-	for _, name := range tier.Suites {
+	w.estimate(s, tier, hubName)
+	ctx, cancel := context.WithTimeoutCause(ctx, tier.Budget.Time, fmt.Errorf("the suites of tier %s have used up their budget of %s on hub %s", tier.Name, tier.Budget.Time, hubName))
+	defer cancel()
+	for _, name := range onHub(tier) {
 		suite, err := w.hubSuite(name)
 		if err != nil {
 			return err
@@ -95,6 +98,9 @@ func (w *Workspace) checkSuites(p *config.Policy) error {
 			if names := w.SuiteNames(); !slices.Contains(names, name) {
 				return fmt.Errorf("the policy asks for suite %q on tier %s: the suites are %s", name, t.Name, strings.Join(names, ", "))
 			}
+		}
+		if err := w.withinBudget(t); err != nil {
+			return fmt.Errorf("the policy: %w", err)
 		}
 	}
 	return nil

@@ -175,7 +175,7 @@ func (w *Workspace) undo(ctx context.Context, s *sight, m *move, cause error) er
 	if err != nil {
 		return &RolledBackError{Cause: cause, Err: fmt.Errorf("what the hub runs now cannot be read (%w): `gauntlet rollback %s --reason …` once it can", err, m.hub)}
 	}
-	to, why := wayBack(m.hub, m.in.revision, revs, m.asked(), func(r deploy.Revision) bool { return s.verified(m.hub, r, m.tier.Suites) })
+	to, why := wayBack(m.hub, m.in.revision, revs, m.asked(), func(r deploy.Revision) bool { return s.verified(m.hub, r, onHub(m.tier)) })
 	switch {
 	case to == 0 && why == "":
 		return cause

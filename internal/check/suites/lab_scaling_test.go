@@ -3,10 +3,13 @@ package suites
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	ggcr "github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,6 +48,21 @@ func labOperator(t *testing.T, c *kube.Client, replicas int32) {
 			return
 		}
 	}
+}
+
+// labWorker is the worker that the lab's notebook was paired with: of the same name.
+func labWorker(t *testing.T) release.Digest {
+	t.Helper()
+	name, _, _ := strings.Cut(os.Getenv(notebookEnv), "@")
+	ref, err := ggcr.NewTag(strings.Replace(name, "/notebook:", "/worker:", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := remote.Head(ref, remote.WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return release.Digest(head.Digest.String())
 }
 
 // workerOf waits for a worker of a probe's cluster that runs.
@@ -114,7 +132,7 @@ func TestLabScalingNamesWhatIsWrong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			url := labHub(t, c, tt.values)
 			to := target(c, url)
-			to.Template = template
+			to.Template, to.Workers = template, []release.Digest{labWorker(t)}
 			if tt.change != nil {
 				tt.change(&to)
 			}

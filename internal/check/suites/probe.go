@@ -36,6 +36,8 @@ type HubTarget struct {
 	// Paired says whether a notebook was paired with the workers that its users get
 	// now; nil: every notebook brings its own.
 	Paired func(notebook release.Digest) bool
+	// Watch is what the suite "nodes" follows.
+	Watch NodeWatch
 	// SpawnBefore is how long a server took to start here with the release before; 0 when
 	// that is not known.
 	SpawnBefore time.Duration
@@ -87,7 +89,7 @@ func (p *probe) suite(name, form string, inside ...check.Check) check.Suite {
 		{Name: hubReserved, Timeout: 10 * time.Minute, Run: p.reserve, Needs: []string{hubAnswers}},
 		{Name: noneLeft, Timeout: 3 * time.Minute, Run: p.sweep, Needs: []string{hubReserved}},
 		{Name: userCreated, Timeout: 30 * time.Second, Run: p.createUser, Needs: []string{hubReserved}},
-		{Name: ServerStarts, Timeout: p.t.SpawnTimeout, Run: p.start, Needs: []string{userCreated}},
+		{Name: ServerStarts, Timeout: p.t.SpawnTimeout, Run: p.start, Needs: []string{userCreated}, Spawns: 1},
 		{Name: rightImage, Timeout: 30 * time.Second, Run: p.image, Needs: []string{ServerStarts}},
 	}
 	for _, c := range inside {

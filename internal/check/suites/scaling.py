@@ -29,6 +29,12 @@ def pod_of_workers(template):
     return pod
 
 
+def namespace():
+    """The namespace of this server's pod, in which its service account has rights."""
+    with open("/var/run/secrets/kubernetes.io/serviceaccount/namespace") as f:
+        return f.read().strip()
+
+
 def start(name, template, seconds):
     global cluster, client
     pod = pod_of_workers(template)
@@ -36,13 +42,22 @@ def start(name, template, seconds):
     spec = make_cluster_spec(name, image=worker["image"], n_workers=0)
     spec["spec"]["worker"]["spec"] = pod
     scheduler = spec["spec"]["scheduler"]["spec"]
-    scheduler["containers"][0]["resources"] = worker.get("resources")
+    # Newer releases of Dask have no program dask-scheduler, which the spec would run.
+    scheduler["containers"][0].update(args=["dask", "scheduler", "--host", "0.0.0.0"], resources=worker.get("resources"))
     for key in ("nodeSelector", "tolerations", "imagePullSecrets", "serviceAccountName", "securityContext"):
         if key in pod:
             scheduler[key] = pod[key]
-    cluster = KubeCluster(custom_cluster_spec=spec, quiet=True, resource_timeout=seconds)
+    for tries in range(1, 5):
+        try:
+            cluster = KubeCluster(custom_cluster_spec=spec, namespace=namespace(), quiet=True, resource_timeout=seconds)
+            break
+        except TimeoutError:
+            # The operator has not said that it works on the cluster; the client has
+            # removed it again.
+            if tries == 4:
+                raise
     client = Client(cluster, timeout=60)
-    print(json.dumps({"image": worker["image"]}))
+    print(json.dumps({"image": worker["image"], "tries": tries}))
 
 
 def where(x):
