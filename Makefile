@@ -54,6 +54,11 @@ $(TOOLS):
 	@echo "==> compiling $(@F) for the tests (a minute or two, once)"
 	@go build -C e2e/tools -o $(CURDIR)/$@ $(TOOL)
 
+# Object storage that speaks S3, for the tests of the suite storage.
+bin/versitygw:
+	@echo "==> compiling $(@F) for the tests (a minute or two, once)"
+	@go build -C e2e/tools/s3 -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
+
 test-e2e: $(LAB) $(GAUNTLET) $(TOOLS) ## end-to-end on the lab
 	bin/gotestsum --format standard-verbose -- -count=1 -timeout 60m -parallel 5 ./e2e/...
 
@@ -67,7 +72,7 @@ TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REG
 	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0 \
 	GAUNTLET_TEST_HUB=$(TEST_REGISTRY)/platform/hub:6.1.1-1
 
-test-lab: $(LAB) $(TOOLS) ## the packages' own tests on the lab, after make demo (about 10 min)
+test-lab: $(LAB) $(TOOLS) bin/versitygw ## the packages' own tests on the lab, after make demo (about 10 min)
 	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
 
 test-z2jh: $(LAB) $(GAUNTLET) $(TOOLS) ## on zero-to-jupyterhub itself, after make demo: CHARTS=what e2e/testdata/z2jh/prepare made

@@ -101,6 +101,7 @@ func (d *document) checkPlatform(p *Platform) {
 		}
 		d.tests(child(field, "tests"), p.Suites[name].Tests)
 	}
+	d.checkStorage(p.Storage)
 	for i, s := range p.InSync {
 		d.checkInSync(item("inSync", i), s)
 	}

@@ -28,8 +28,30 @@ type Platform struct {
 	// them: they run on hubs, beside those that gauntlet brings.
 	Suites map[string]Suite `yaml:"suites"`
 
+	Storage []Store `yaml:"storage"` // mounts and buckets of users, which the suite "storage" checks
+
 	src *document
 }
+
+// A Store is a place for data that users' servers and their workers have: a mount or a
+// bucket. The suite "storage" writes into a folder of its own there.
+type Store struct {
+	Mount   string         `yaml:"mount" json:"mount,omitempty"`     // path of a file system, of FUSE or any other
+	URL     string         `yaml:"url" json:"url,omitempty"`         // as fsspec reads it: s3://BUCKET/FOLDER, gs://…
+	Options map[string]any `yaml:"options" json:"options,omitempty"` // of the url's file system; no secrets: those are in the servers' environment
+	Only    string         `yaml:"only" json:"-"`                    // "notebook": workers do not have it
+}
+
+// Name is what the store is called in results.
+func (s Store) Name() string {
+	if s.Mount != "" {
+		return s.Mount
+	}
+	return s.URL
+}
+
+// NotebookOnly says that workers do not have the store.
+func (s Store) NotebookOnly() bool { return s.Only == "notebook" }
 
 // A Suite is a suite of the platform's own.
 type Suite struct {

@@ -38,6 +38,10 @@ func (c Completion) Lines(code string) []string {
 // Complete asks for the completion at the end of code.
 func (k *Kernel) Complete(ctx context.Context, code string) (Completion, error) {
 	var c Completion
+	if err := k.awake(ctx); err != nil {
+		return c, err
+	}
+	defer func() { k.used = time.Now() }()
 	begun, id := time.Now(), strings.ToLower(rand.Text())
 	frame, err := request(id, k.session, "complete_request", map[string]any{"code": code, "cursor_pos": utf8.RuneCountInString(code)})
 	if err != nil {

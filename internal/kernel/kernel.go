@@ -139,7 +139,12 @@ type Kernel struct {
 	id      string
 	session string
 	conn    *websocket.Conn
+	used    time.Time // when the connection was last written to or read from
 }
+
+// idle is how long a connection may be unused: after that servers and proxies close it,
+// since nobody answers their pings while nobody reads.
+const idle = 20 * time.Second
 
 // Start starts a kernel of a kernelspec, "" for the server's default one. It must
 // be closed.
@@ -174,8 +179,18 @@ func (k *Kernel) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.conn = conn
+	k.conn, k.used = conn, time.Now()
 	return nil
+}
+
+// awake makes sure of a connection that is not about to be closed.
+func (k *Kernel) awake(ctx context.Context) error {
+	if time.Since(k.used) < idle {
+		k.used = time.Now()
+		return nil
+	}
+	_ = k.conn.CloseNow()
+	return k.connect(ctx)
 }
 
 // socket opens the websocket of something of the server.
@@ -212,6 +227,10 @@ func (k *Kernel) Interrupt(ctx context.Context) error {
 // exception of the code is an *Error, beside the output before it. When ctx ends
 // the kernel is of no more use.
 func (k *Kernel) Run(ctx context.Context, code string) (Output, error) {
+	if err := k.awake(ctx); err != nil {
+		return Output{}, err
+	}
+	defer func() { k.used = time.Now() }()
 	r := run{id: strings.ToLower(rand.Text())}
 	if err := k.send(ctx, r.id, code); err != nil {
 		return Output{}, err

@@ -36,6 +36,8 @@ type HubTarget struct {
 	// Paired says whether a notebook was paired with the workers that its users get
 	// now; nil: every notebook brings its own.
 	Paired func(notebook release.Digest) bool
+	// Storage is what the suite "storage" checks.
+	Storage []config.Store
 	// Watch is what the suite "nodes" follows.
 	Watch NodeWatch
 	// SpawnBefore is how long a server took to start here with the release before; 0 when

@@ -103,7 +103,7 @@ func (s *scaling) ended(ctx context.Context, pod *corev1.Pod, why *kube.Cause) e
 
 // watched does something while the pods of a part of the cluster are looked at.
 func (s *scaling) watched(ctx context.Context, part dask.Component, do func(context.Context) (kernel.Output, error)) (kernel.Output, error) {
-	if part == "" {
+	if part == "" || s.view == nil {
 		return do(ctx)
 	}
 	doing, cancel := context.WithCancelCause(ctx)
@@ -188,7 +188,7 @@ func (s *scaling) gone(ctx context.Context) error {
 			words = append(words, pod.Name+" runs and was not told to end")
 		}
 	}
-	return fmt.Errorf("workers survive: %s; %s (%w)", kube.OneLine(strings.Join(words, "; ")), s.state(asked), err)
+	return fmt.Errorf("workers survive: %s; %s", kube.OneLine(strings.Join(words, "; ")), s.state(asked))
 }
 
 // stateTime bounds a look at the cluster's objects after a check's own time is over.

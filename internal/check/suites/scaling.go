@@ -61,7 +61,11 @@ func Scaling(t HubTarget) check.Suite {
 		check.Check{Name: "nothing of a closed cluster stays", Timeout: departure, Needs: []string{starts}, Run: s.close},
 		check.Check{Name: "which nodes came is known", Timeout: time.Minute, Needs: []string{up}, Run: s.came},
 	)
-	suite.Brought = func() []check.Node { return s.brought }
+	return s.finish(suite)
+}
+
+// finish has a suite remove its Dask cluster at the end, whatever became of it.
+func (s *scaling) finish(suite check.Suite) check.Suite {
 	leave := suite.Cleanup.Run
 	suite.Cleanup.Run = func(ctx context.Context) (string, error) {
 		if err := s.clear(ctx); err != nil {
@@ -70,6 +74,7 @@ func Scaling(t HubTarget) check.Suite {
 		}
 		return leave(ctx)
 	}
+	suite.Brought = func() []check.Node { return s.brought }
 	return suite
 }
 
@@ -97,11 +102,7 @@ func (s *scaling) open(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.nodes.before(ctx, s.t.Client)
-	srv, err := s.dial()
-	if err != nil {
-		return "", err
-	}
-	if s.kernel, err = srv.Start(ctx, ""); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return "", err
 	}
 	if _, err = s.kernel.Run(ctx, scalingCode); err != nil {
@@ -123,6 +124,18 @@ func (s *scaling) open(ctx context.Context) (string, error) {
 			"users see that as a TimeoutError (dask/dask-kubernetes#968)", said, out.Tries, operatorActs)}
 	}
 	return said, nil
+}
+
+// begin starts the kernel, unless there is one.
+func (s *scaling) begin(ctx context.Context) error {
+	if s.kernel != nil {
+		return nil
+	}
+	srv, err := s.dial()
+	if err == nil {
+		s.kernel, err = srv.Start(ctx, "")
+	}
+	return err
 }
 
 // up asks for workers by hand, and has each of them compute.

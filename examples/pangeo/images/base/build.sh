@@ -37,7 +37,7 @@ mmdebstrap --quiet --variant=minbase --format=tar --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/info/*' \
-    --include=bash,bash-completion,ca-certificates,git,python3,python3-venv,tini \
+    --include=bash,bash-completion,ca-certificates,git,python3,python3-venv,s3fs,tini \
     --customize-hook='rm -rf "$1"/var/cache/ldconfig/aux-cache "$1"/var/lib/dpkg/*-old "$1"/var/log/*' \
     "$suite" "$partial" \
     "deb $mirror $suite main" "deb $security $suite-security main"
