@@ -36,6 +36,19 @@ type Suite struct {
 	// Brought, when set, is asked after all checks which nodes came for the suite's pods
 	// and must go again.
 	Brought func() []Node
+	// Pictures, when set, is asked after all checks what was seen.
+	Pictures func() []Picture
+	// Measures, when set, is asked after all checks what was measured, by name: seconds,
+	// unless the name says another unit.
+	Measures func() map[string]float64
+}
+
+// A Picture is what a suite saw, beside what people accepted of the same name.
+type Picture struct {
+	Name       string // one word of a-z, 0-9 and -
+	PNG        []byte
+	Accepted   []byte // PNG; nil when none was
+	Difference []byte // PNG of both and what differs; nil when they are alike
 }
 
 // Cost is what a suite costs the hub: the servers that it starts one after another, and
@@ -80,6 +93,8 @@ type Result struct {
 	State    State
 	Outcomes []Outcome
 	Brought  []Node // that came for the suite's pods
+	Pictures []Picture
+	Measures map[string]float64
 	Started  time.Time
 	Finished time.Time
 }

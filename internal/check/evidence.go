@@ -19,6 +19,7 @@ func (r Result) Evidence(hub string) evidence.TestResult {
 		Checks:   []evidence.Check{},
 		Started:  r.Started.UTC(),
 		Finished: r.Finished.UTC(),
+		Measures: r.Measures,
 	}
 	for _, n := range r.Brought {
 		t.Brought = append(t.Brought, evidence.Node{Name: n.Name, UID: n.UID})

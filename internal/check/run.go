@@ -70,6 +70,12 @@ func Run(ctx context.Context, s Suite, observe func(Outcome)) Result {
 	if s.Brought != nil {
 		r.Brought = s.Brought()
 	}
+	if s.Pictures != nil {
+		r.Pictures = s.Pictures()
+	}
+	if s.Measures != nil {
+		r.Measures = s.Measures()
+	}
 	r.Finished = time.Now()
 	return r
 }

@@ -85,7 +85,7 @@ always with its reasons and the command that would satisfy each.`,
 	})
 	root.AddCommand(
 		a.buildCmd(), a.runCmd(), a.statusCmd(), a.approveCmd(), a.signoffCmd(), a.readyCmd(), a.vetoCmd(),
-		a.bumpCmd(), a.releaseCmd(), a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.checkCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.reserveCmd(), a.releaseHubCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
+		a.bumpCmd(), a.releaseCmd(), a.versionCmd(), a.diffCmd(), a.planCmd(), a.preflightCmd(), a.checkCmd(), a.vizCmd(), a.prepullCmd(), a.adoptCmd(), a.deployCmd(), a.rollbackCmd(), a.holdCmd(), a.reserveCmd(), a.releaseHubCmd(), a.overrideCmd(), a.unstickCmd(), a.logCmd(), a.policyCmd(), a.keyCmd(), a.configCmd(), a.demoCmd(),
 	)
 	return root
 }

@@ -82,6 +82,9 @@ func describe(r Record) (string, error) {
 	case AdoptionType:
 		p, err := Decode[Adoption](r)
 		return fmt.Sprintf("took over %q at revision %d, chart %q, with %d values", p.Hub, p.Revision, p.Chart, len(p.Values)+len(p.Secrets)), err
+	case PicturesType:
+		p, err := Decode[Pictures](r)
+		return fmt.Sprintf("accepted the pictures %q", p.Names), err
 	case PolicyType:
 		p, err := Decode[PolicyChange](r)
 		if p.Previous == "" {

@@ -29,6 +29,7 @@ const (
 	RollbackType   = "urn:gauntlet:rollback:v1"
 	OverrideType   = "urn:gauntlet:override:v1"
 	AdoptionType   = "urn:gauntlet:adoption:v1"
+	PicturesType   = "urn:gauntlet:pictures:v1"
 )
 
 // Kinds of subject: the name of the in-toto subject. What is named otherwise lies outside

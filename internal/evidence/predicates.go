@@ -24,12 +24,16 @@ type TestResult struct {
 	WarnedTests   []string     `json:"warnedTests,omitempty"`
 	FailedTests   []string     `json:"failedTests,omitempty"`
 
-	Suite    string    `json:"suite"`
-	Hub      string    `json:"hub,omitempty"` // where it ran, when on a hub
-	Checks   []Check   `json:"checks"`
-	Brought  []Node    `json:"brought,omitempty"` // nodes that an autoscaler brought for the suite's pods
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished"`
+	Suite   string  `json:"suite"`
+	Hub     string  `json:"hub,omitempty"` // where it ran, when on a hub
+	Checks  []Check `json:"checks"`
+	Brought []Node  `json:"brought,omitempty"` // nodes that an autoscaler brought for the suite's pods
+	// Pictures is an artifact of the ledger with what the suite saw, "" for none.
+	Pictures release.Digest `json:"pictures,omitempty"`
+	// Measures are numbers by name: seconds, unless the name says another unit.
+	Measures map[string]float64 `json:"measures,omitempty"`
+	Started  time.Time          `json:"started"`
+	Finished time.Time          `json:"finished"`
 }
 
 // NodesSuite is the suite that follows the nodes that others brought.
@@ -104,6 +108,14 @@ type Veto struct {
 // problems that are known of it. Subject: the release. The newest of a person counts.
 type Ready struct {
 	Known []string `json:"known"` // one line each; none are known when empty
+}
+
+// A Pictures is somebody's word that pictures of a suite look as they should. Subject: the
+// deployable that they were taken of. The newest of the board counts, for later releases
+// too.
+type Pictures struct {
+	Artifact release.Digest `json:"artifact"` // of the ledger: every accepted picture, those of before among them
+	Names    []string       `json:"names"`    // of those that were accepted anew
 }
 
 // A Version gives a release its name for production. Subject: the release.

@@ -12,7 +12,6 @@ import (
 	"gauntlet/internal/deploy"
 	"gauntlet/internal/evidence"
 	"gauntlet/internal/kube"
-	"gauntlet/internal/ledger"
 	"gauntlet/internal/release"
 )
 
@@ -85,7 +84,7 @@ func (w *Workspace) Check(ctx context.Context, hubName string, names []string, a
 		if !out.Recorded || r.State == check.PendingState {
 			return nil
 		}
-		return w.record(ctx, s, ledger.Statement{Type: evidence.TestResultType, Subjects: []evidence.Subject{about}, Predicate: r.Evidence(hubName)})
+		return w.keep(ctx, s, r, about, hubName)
 	})
 }
 

@@ -59,11 +59,7 @@ func (w *Workspace) check(ctx context.Context, suite check.Suite, hubName string
 // conclude records a suite's result, and is its failure if it failed.
 func (w *Workspace) conclude(ctx context.Context, s *sight, result check.Result, about evidence.Subject, hubName string) error {
 	step := result.Suite
-	if err := w.record(ctx, s, ledger.Statement{
-		Type:      evidence.TestResultType,
-		Subjects:  []evidence.Subject{about},
-		Predicate: result.Evidence(hubName),
-	}); err != nil {
+	if err := w.keep(ctx, s, result, about, hubName); err != nil {
 		return err
 	}
 	if result.State == check.Failed {
@@ -71,6 +67,18 @@ func (w *Workspace) conclude(ctx context.Context, s *sight, result check.Result,
 	}
 	w.tell(step, hubName, Passed, "", fmt.Sprintf("%s in %s", count(len(result.Outcomes), "check", "checks"), result.Finished.Sub(result.Started).Round(100e6)))
 	return nil
+}
+
+// keep records a suite's result, with the pictures that it took.
+func (w *Workspace) keep(ctx context.Context, s *sight, result check.Result, about evidence.Subject, hubName string) error {
+	said := result.Evidence(hubName)
+	if a, any := picturesOf(result); any {
+		if err := w.ledger.PutArtifact(ctx, a); err != nil {
+			return fmt.Errorf("keep the pictures of suite %s: %w", result.Suite, err)
+		}
+		said.Pictures = a.Digest()
+	}
+	return w.record(ctx, s, ledger.Statement{Type: evidence.TestResultType, Subjects: []evidence.Subject{about}, Predicate: said})
 }
 
 // result is the newest result of a suite on a subject, when it passed, was made by

@@ -53,6 +53,10 @@ func (w *Workspace) checkHub(ctx context.Context, s *sight, tier config.Tier, hu
 		about := evidence.Subject{Kind: evidence.Deployable, Digest: part.Deployable}
 		target := w.target(name, hubName, c, contents, in)
 		target.SpawnBefore = s.spawnBefore(name, hubName, part.Deployable)
+		target.Measured = s.measured(hubName, part.Deployable)
+		if target.Accepted, err = w.accepted(ctx, s); err != nil {
+			return err
+		}
 		if err := w.suite(ctx, s, suite(target), about, hubName); err != nil {
 			return err
 		}
@@ -78,6 +82,21 @@ func (s *sight) spawnBefore(suite, hubName string, now release.Digest) time.Dura
 		}
 	}
 	return 0
+}
+
+// measured is what suites measured on a hub with what it ran before, by suite and name.
+func (s *sight) measured(hubName string, now release.Digest) map[string]map[string]float64 {
+	out := map[string]map[string]float64{}
+	for _, r := range slices.Backward(s.view.Records) {
+		if r.Type != evidence.TestResultType || r.About(evidence.Deployable, now) || !s.is(r.Signer, config.RoleChecker) {
+			continue
+		}
+		t, err := evidence.Decode[evidence.TestResult](r)
+		if err == nil && t.Hub == hubName && len(t.Measures) > 0 && out[t.Suite] == nil {
+			out[t.Suite] = t.Measures
+		}
+	}
+	return out
 }
 
 // SuiteNames are the suites that can run on a hub, by the names that policies call them.
@@ -148,6 +167,7 @@ func (w *Workspace) target(step, hubName string, c *kube.Client, contents *relea
 		}
 		t.Workers = append(t.Workers, contents.Set.Images[p.Worker])
 	}
+	t.Storage = w.Platform.Storage
 	return t
 }
 

@@ -10,6 +10,7 @@ const (
 	TypeRelease    = "application/vnd.gauntlet.release.v1+json"
 	TypePolicy     = "application/vnd.gauntlet.policy.v1+yaml"
 	TypePackages   = "application/vnd.gauntlet.packages.v1+json"
+	TypePictures   = "application/vnd.gauntlet.pictures.v1+json"
 
 	typeManifest = "application/vnd.oci.image.manifest.v1+json"
 )

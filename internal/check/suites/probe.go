@@ -38,6 +38,10 @@ type HubTarget struct {
 	Paired func(notebook release.Digest) bool
 	// Storage is what the suite "storage" checks.
 	Storage []config.Store
+	// Accepted are the pictures that people accepted, PNG by name, for the suite "viz".
+	Accepted map[string][]byte
+	// Measured is what suites of the release before measured here, by suite and name.
+	Measured map[string]map[string]float64
 	// Watch is what the suite "nodes" follows.
 	Watch NodeWatch
 	// SpawnBefore is how long a server took to start here with the release before; 0 when

@@ -238,8 +238,16 @@ func (s *scaling) adaptiveDown(ctx context.Context) (string, error) {
 // close closes the cluster, and waits until nothing of it is left.
 func (s *scaling) close(ctx context.Context) (string, error) {
 	begun := time.Now()
-	if _, err := s.run(ctx, "", "close", int(departure.Seconds())); err != nil {
-		return "", err
+	// The client waits for ever for an operator that does not act.
+	closing, cancel := context.WithTimeoutCause(ctx, closes, fmt.Errorf("cluster.close() has not come back in %s", closes))
+	_, err := s.run(closing, "", "close", int(departure.Seconds()))
+	cancel()
+	if err != nil {
+		parts, _, perr := s.cluster.Parts(ctx)
+		if perr != nil || len(parts) == 0 {
+			return "", errors.Join(err, perr)
+		}
+		return "", fmt.Errorf("%w; still there: %s%s", err, kube.OneLine(join(parts)), operatorHint(parts))
 	}
 	var left []dask.Part
 	for {
@@ -293,6 +301,9 @@ func (s *scaling) clear(ctx context.Context) error {
 	}
 	return clearCluster(ctx, s.cluster, s.tell)
 }
+
+// closes is how long a client may take to close a cluster. It takes seconds.
+const closes = time.Minute
 
 // leftAfter is how long the garbage collection of the API server may take to come to what
 // a deleted cluster owned.
