@@ -195,6 +195,20 @@ func TestAnExceptionIsTypedAndKeepsTheOutputBeforeIt(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatWasLeftAloneIsOpenedAnew(t *testing.T) {
+	opened := 0
+	k := start(t, jupyterOpened(t, func(context.Context, *websocket.Conn) { opened++ }, func(ctx context.Context, c *websocket.Conn, m message) {
+		_ = c.Write(ctx, websocket.MessageText, []byte(frame(m.Header.ID, "execute_reply", `{"status":"ok"}`)))
+		_ = c.Write(ctx, websocket.MessageText, []byte(frame(m.Header.ID, "status", `{"execution_state":"idle"}`)))
+	}))
+	for i, ago := range []time.Duration{0, idle + time.Second} {
+		k.used = k.used.Add(-ago)
+		if _, err := k.Run(t.Context(), "1"); err != nil || opened != i+1 {
+			t.Errorf("after %s: %d connections, %v", ago, opened, err)
+		}
+	}
+}
+
 func TestARunIsBoundedByItsContext(t *testing.T) {
 	k := start(t, jupyter(t, func(context.Context, *websocket.Conn, message) {}))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
