@@ -17,9 +17,10 @@ func (a *app) vizCmd() *cobra.Command {
 		Short: "See and accept the pictures that the suite viz takes",
 		Long: `The suite viz draws maps and plots in JupyterLab, in a real browser, and takes pictures
 of them. Whether a picture that has changed is better or broken is for a person to say.`,
+		Example: `  gauntlet viz show testing --out /tmp/pictures
+  gauntlet viz accept testing --key ada`,
 	}
-	c.AddCommand(a.vizShowCmd(), a.vizAcceptCmd())
-	return c
+	return group(c, a.vizShowCmd(), a.vizAcceptCmd())
 }
 
 func (a *app) vizShowCmd() *cobra.Command {
