@@ -27,3 +27,26 @@ func (s *Server) RoundTrip(ctx context.Context, name, text string) error {
 	}
 	return err
 }
+
+// WriteNotebook writes a notebook of code cells into the server's folder, in the place of
+// one that is there.
+// Format: nbformat 4.5.
+func (s *Server) WriteNotebook(ctx context.Context, name string, cells []string) error {
+	type cell struct {
+		Kind    string         `json:"cell_type"`
+		ID      string         `json:"id"`
+		Source  string         `json:"source"`
+		Meta    map[string]any `json:"metadata"`
+		Outputs []any          `json:"outputs"`
+		Count   *int           `json:"execution_count"`
+	}
+	var list []cell
+	for i, source := range cells {
+		list = append(list, cell{Kind: "code", ID: fmt.Sprintf("cell-%d", i), Source: source, Meta: map[string]any{}, Outputs: []any{}})
+	}
+	content := map[string]any{
+		"nbformat": 4, "nbformat_minor": 5, "cells": list,
+		"metadata": map[string]any{"kernelspec": map[string]string{"name": "python3", "display_name": "Python 3", "language": "python"}},
+	}
+	return s.do(ctx, "save a notebook", http.MethodPut, map[string]any{"type": "notebook", "format": "json", "content": content}, nil, "api", "contents", name)
+}

@@ -75,7 +75,7 @@ func (s *standIn) scale(ctx context.Context) {
 			used = used || owner == nil || owner.Kind != "DaemonSet"
 		}
 		if !used {
-			s.remove(ctx, n)
+			s.remove(context.WithoutCancel(ctx), n)
 			s.nodes = append(s.nodes[:i], s.nodes[i+1:]...)
 			return
 		}
@@ -99,23 +99,31 @@ func TestLabNodesThatCameForWorkersAreFollowedUntilTheyAreGone(t *testing.T) {
 	newStandIn(t, c)
 	to := target(c, url)
 	to.Template = "/tmp/pool.yml"
+	// What people leave on a node: a pod that nothing would make again.
+	leave := func() {
+		nodes, err := c.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: pool})
+		if err != nil || len(nodes.Items) != 1 {
+			t.Fatalf("%d nodes of the pool, %v", len(nodes.Items), err)
+		}
+		_, err = c.CreatePod(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "stray", Namespace: namespace},
+			Spec: corev1.PodSpec{
+				NodeName: nodes.Items[0].Name, Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+				Containers: []corev1.Container{{Name: "c", Image: "127.0.0.1:1/none"}},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	r := check.Run(t.Context(), Scaling(to), func(o check.Outcome) {
 		t.Logf("%-50s %s %5.1fs %s", o.Name, o.State, o.Took.Seconds(), o.Message)
+		if o.Name == "workers come" {
+			leave()
+		}
 	})
 	if r.State == check.Failed || len(r.Brought) != 1 || !strings.HasPrefix(r.Brought[0].Name, "standin-") {
 		t.Fatalf("%s, brought %v", r.State, r.Brought)
-	}
-	node := r.Brought[0].Name
-	// What people leave on a node: a pod that nothing would make again.
-	stray := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "stray", Namespace: namespace},
-		Spec: corev1.PodSpec{
-			NodeName: node, Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
-			Containers: []corev1.Container{{Name: "c", Image: "127.0.0.1:1/none"}},
-		},
-	}
-	if _, err := c.CreatePod(t.Context(), stray); err != nil {
-		t.Fatal(err)
 	}
 	look := func(since time.Time) check.Outcome {
 		o := check.Run(t.Context(), Nodes(HubTarget{Client: c, Watch: NodeWatch{

@@ -15,7 +15,7 @@ import (
 type Maker func(HubTarget) check.Suite
 
 // builtIn are the suites that gauntlet brings, by the names that policies call them.
-var builtIn = map[string]Maker{"hub": Hub, "completion": Completion, ScalingName: Scaling, NodesName: Nodes, "storage": Storage}
+var builtIn = map[string]Maker{"hub": Hub, "completion": Completion, ScalingName: Scaling, NodesName: Nodes, "storage": Storage, "viz": Viz}
 
 // Names are the names of the suites that gauntlet brings, in order.
 func Names() []string { return slices.Sorted(maps.Keys(builtIn)) }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"gauntlet/internal/browser"
 	"gauntlet/internal/check"
 	"gauntlet/internal/config"
 	"gauntlet/internal/hub"
@@ -40,6 +41,10 @@ type HubTarget struct {
 	Storage []config.Store
 	// Accepted are the pictures that people accepted, PNG by name, for the suite "viz".
 	Accepted map[string][]byte
+	// Served answers requests of pages to other places than the hub, and Undeclared begins
+	// those that may fail; for the suite "viz".
+	Served     []browser.Route
+	Undeclared []string
 	// Measured is what suites of the release before measured here, by suite and name.
 	Measured map[string]map[string]float64
 	// Watch is what the suite "nodes" follows.
