@@ -22,11 +22,14 @@ import (
 
 // Options say what the browser shows.
 type Options struct {
-	Program string  // Chromium; "" finds one on PATH
-	Hub     string  // address of the hub, as users type it
-	Token   string  // of a user of it
-	Served  []Route // answers to requests to other places than the hub
-	Allowed []string
+	Program string // Chromium; "" finds one on PATH
+	Hub     string // address of the hub, as users type it
+	Token   string // of a user of it
+	// Requests to other places than the hub are answered by Served; else let through when
+	// their addresses begin as one of Through or Missable says; else refused. What fails is
+	// a fault, but for those of Missable.
+	Served            []Route
+	Through, Missable []string
 }
 
 // programs are the names under which systems have Chromium.
@@ -81,7 +84,7 @@ func Start(ctx context.Context, o Options) (*Browser, error) {
 	if err != nil || hub.Host == "" {
 		return nil, fmt.Errorf("%q is no address of a hub", o.Hub)
 	}
-	b := &Browser{notes: notes{served: o.Served, allowed: o.Allowed}}
+	b := &Browser{notes: notes{served: o.Served, through: o.Through, missable: o.Missable, others: map[network.RequestID]string{}}}
 	if b.profile, err = os.MkdirTemp("", "gauntlet-browser-"); err != nil {
 		return nil, fmt.Errorf("make the browser's folder: %w", err)
 	}
@@ -181,7 +184,11 @@ func (b *Browser) answer(e *fetch.EventRequestPaused) {
 		return
 	}
 	kind, data, ok := b.notes.serve(e.Request.URL)
-	if !ok {
+	switch {
+	case !ok && b.notes.passes(e.Request.URL):
+		_ = call(b.page, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID})
+		return
+	case !ok:
 		b.notes.refused(e.Request.URL)
 		_ = call(b.page, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonInternetDisconnected})
 		return

@@ -33,6 +33,11 @@ func (b *Browser) Lab(ctx context.Context, server, file string) (*Lab, error) {
 		return nil, fmt.Errorf("open JupyterLab: %w", err)
 	}
 	l := &Lab{b}
+	// News of JupyterLab would lie over what is drawn.
+	quiet := `document.head.insertAdjacentHTML("beforeend", "<style>.jp-toastContainer, .Toastify { display: none }</style>")`
+	if _, err := evaluate[chromedp.Void](ctx, b, quiet); err != nil {
+		return nil, fmt.Errorf("open JupyterLab: %w", err)
+	}
 	err := l.until(ctx, `document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0 && document.querySelector(".jp-NotebookPanel [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]") !== null`)
 	if err != nil {
 		return nil, fmt.Errorf("wait for the notebook in JupyterLab: %w", errors.Join(err, l.said(ctx)))
@@ -89,15 +94,29 @@ type Output struct {
 // Run runs a cell as a person does, by Shift and Enter, and waits until it has run.
 func (l *Lab) Run(ctx context.Context, i int) (Output, error) {
 	at := cell(i)
-	err := l.b.do(ctx,
-		chromedp.ScrollIntoView(chromedp.CSS(at)),
-		chromedp.Click(chromedp.CSS(at+" .jp-InputPrompt"), chromedp.NodeVisible),
-		chromedp.KeyEvent("\r", chromedp.KeyModifiers(chromedp.ModifierShift)),
-	)
+	prompt := `(document.querySelector(` + quote(at+" .jp-InputPrompt") + `)?.innerText.trim() ?? "")`
+	before, err := evaluate[string](ctx, l.b, prompt)
 	if err != nil {
 		return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
 	}
-	if err := l.until(ctx, `/^\[\d+\]:$/.test(document.querySelector(`+quote(at+" .jp-InputPrompt")+`)?.innerText.trim())`); err != nil {
+	for taken := false; !taken; {
+		err := l.b.do(ctx,
+			chromedp.ScrollIntoView(chromedp.CSS(at)),
+			chromedp.Click(chromedp.CSS(at+" .jp-InputPrompt"), chromedp.NodeVisible),
+			chromedp.KeyEvent("\r", chromedp.KeyModifiers(chromedp.ModifierShift)),
+		)
+		if err != nil {
+			return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
+		}
+		// JupyterLab drops keys while it still builds its page.
+		soon, cancel := context.WithTimeout(ctx, heeds)
+		taken = l.until(soon, prompt+` !== `+quote(before)) == nil
+		cancel()
+		if ctx.Err() != nil {
+			return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", context.Cause(ctx))
+		}
+	}
+	if err := l.until(ctx, prompt+` !== `+quote(before)+` && /^\[\d+\]:$/.test(`+prompt+`)`); err != nil {
 		return Output{}, fmt.Errorf("wait for a cell in JupyterLab: %w", err)
 	}
 	out, err := evaluate[Output](ctx, l.b, `(() => {
@@ -125,6 +144,17 @@ func (l *Lab) Shows(ctx context.Context, i int, selector string) error {
 		return fmt.Errorf("wait for %q in the output: %w", selector, err)
 	}
 	return nil
+}
+
+// heeds is how long JupyterLab may take to take notice of a key.
+const heeds = 3 * time.Second
+
+// Page is what the whole page shows, as a PNG.
+func (l *Lab) Page(ctx context.Context) ([]byte, error) {
+	within, done := l.b.within(ctx)
+	defer done()
+	got, err := chromedp.Call(within, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	return got.Data, ended(ctx, err)
 }
 
 // settled is how many pictures must be alike until the output is taken to be drawn.
@@ -172,12 +202,12 @@ func (l *Lab) shot(ctx context.Context, i int) ([]byte, error) {
 	if box.Width < 1 || box.Height < 1 {
 		return nil, errors.New("the cell shows no output")
 	}
-	page1, done := l.b.within(ctx)
+	within, done := l.b.within(ctx)
 	defer done()
-	if err := call(page1, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: input.DispatchMouseEventTypeMouseMoved, X: 1, Y: 1}); err != nil {
+	if err := call(within, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: input.DispatchMouseEventTypeMouseMoved, X: 1, Y: 1}); err != nil {
 		return nil, ended(ctx, err)
 	}
-	got, err := chromedp.Call(page1, page.CaptureScreenshot, page.CaptureScreenshotParams{
+	got, err := chromedp.Call(within, page.CaptureScreenshot, page.CaptureScreenshotParams{
 		Clip: &page.Viewport{X: box.X, Y: box.Y, Width: min(box.Width, width), Height: min(box.Height, height), Scale: 1},
 	})
 	return got.Data, ended(ctx, err)

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 
 	"gauntlet/internal/kube"
@@ -40,19 +41,20 @@ type Fault struct {
 const (
 	Exception  = "exception"  // of JavaScript that nobody caught
 	Request    = "request"    // to the hub, which failed
-	Undeclared = "undeclared" // a request to a place that neither Served nor Allowed names: it was refused
+	Undeclared = "undeclared" // a request to a place that nobody declared: it was refused
 )
 
 func (f Fault) String() string { return f.Text }
 
 // notes are what is known of the page.
 type notes struct {
-	served  []Route
-	allowed []string
-	origin  *url.URL
+	served            []Route
+	through, missable []string
+	origin            *url.URL
 
-	mu   sync.Mutex
-	list []Fault
+	mu     sync.Mutex
+	list   []Fault
+	others map[network.RequestID]string // requests to other places that must not fail
 }
 
 func (n *notes) add(kind, format string, a ...any) {
@@ -72,23 +74,51 @@ func (n *notes) faults() []Fault {
 	return out
 }
 
-// take notes what the browser tells of the page's programs.
+// take notes what the browser tells of the page's programs and of its requests to other
+// places. Those to the hub are known better from the proxy.
 func (n *notes) take(ev any) {
-	e, ok := ev.(*runtime.EventExceptionThrown)
-	if !ok {
-		return
+	switch e := ev.(type) {
+	case *runtime.EventExceptionThrown:
+		d := e.ExceptionDetails
+		text := d.Text
+		if d.Exception != nil && d.Exception.Description != "" {
+			text = d.Exception.Description
+		}
+		n.add(Exception, "%s", text)
+	case *network.EventRequestWillBeSent:
+		if n.passes(e.Request.URL) && !begins(e.Request.URL, n.missable) {
+			n.mu.Lock()
+			n.others[e.RequestID] = e.Request.URL
+			n.mu.Unlock()
+		}
+	case *network.EventResponseReceived:
+		if at := n.other(e.RequestID); at != "" && e.Response.Status >= http.StatusBadRequest {
+			n.add(Request, "%s: %d %s", at, e.Response.Status, http.StatusText(int(e.Response.Status)))
+		}
+	case *network.EventLoadingFailed:
+		if at := n.other(e.RequestID); at != "" {
+			n.add(Request, "%s: %s", at, e.ErrorText)
+		}
 	}
-	d := e.ExceptionDetails
-	text := d.Text
-	if d.Exception != nil && d.Exception.Description != "" {
-		text = d.Exception.Description
-	}
-	n.add(Exception, "%s", text)
+}
+
+// other is the address of a request to another place, "" of one that nobody asks for.
+func (n *notes) other(id network.RequestID) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.others[id]
+}
+
+// passes says that a request to another place is let through, unless it is served.
+func (n *notes) passes(at string) bool { return begins(at, n.through) || begins(at, n.missable) }
+
+func begins(at string, with []string) bool {
+	return slices.ContainsFunc(with, func(p string) bool { return strings.HasPrefix(at, p) })
 }
 
 // answered notes what the hub answered.
 func (n *notes) answered(method, at string, status int) {
-	if status >= http.StatusBadRequest && !n.quiet(at) {
+	if status >= http.StatusBadRequest && !usual.MatchString(at) {
 		n.add(Request, "%s %s: %d %s", method, at, status, http.StatusText(status))
 	}
 }
@@ -97,16 +127,8 @@ func (n *notes) answered(method, at string, status int) {
 // not be there.
 var usual = regexp.MustCompile(`/(api/contents/|api/me|lab/api/workspaces|lab/api/translations|static/favicons|lsp/|api/nbconvert|files/)`)
 
-func (n *notes) quiet(at string) bool {
-	return usual.MatchString(at) || slices.ContainsFunc(n.allowed, func(p string) bool { return strings.HasPrefix(at, p) })
-}
-
 func (n *notes) refused(at string) {
-	if slices.ContainsFunc(n.allowed, func(p string) bool { return strings.HasPrefix(at, p) }) {
-		return
-	}
-	u, err := url.Parse(at)
-	if err == nil {
+	if u, err := url.Parse(at); err == nil {
 		u.RawQuery, u.Fragment = "", ""
 		at = u.String()
 	}

@@ -49,6 +49,7 @@ type Picture struct {
 	PNG        []byte
 	Accepted   []byte // PNG; nil when none was
 	Difference []byte // PNG of both and what differs; nil when they are alike
+	Failed     bool   // it shows what was there in place of what should be
 }
 
 // Cost is what a suite costs the hub: the servers that it starts one after another, and

@@ -30,7 +30,8 @@ func (a *app) vizShowCmd() *cobra.Command {
 		Short: "List the newest pictures of a hub, and which of them have changed",
 		Long: `Lists the pictures that were last taken of what a hub runs. With --out they are written
 as PNG files: NAME.png is what was seen, NAME.accepted.png what was accepted before, and
-NAME.difference.png both and what differs.`,
+NAME.difference.png both and what differs. Of what was not drawn, NAME.png is what was
+there instead.`,
 		Example: `  gauntlet viz show testing
   gauntlet viz show testing --out /tmp/pictures`,
 		Args:              args("HUB"),
@@ -109,7 +110,10 @@ func drawPictures(a *app, hub string, list []pipeline.Picture) {
 	s, open := styleOf(a.out), 0
 	for _, p := range list {
 		state := s.green("accepted")
-		if p.State != pipeline.PictureSame {
+		switch p.State {
+		case pipeline.PictureFailed:
+			state = s.red(p.State)
+		case pipeline.PictureNew, pipeline.PictureChanged:
 			state = s.yellow(p.State)
 			open++
 		}

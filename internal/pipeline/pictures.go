@@ -21,6 +21,7 @@ const (
 	seenPicture     = ".png"
 	acceptedPicture = ".accepted.png"
 	otherPicture    = ".difference.png"
+	failedPicture   = ".failed.png"
 )
 
 const pngType = "image/png"
@@ -33,6 +34,10 @@ func picturesOf(r check.Result) (release.Artifact, bool) {
 			if png != nil {
 				a.Layers = append(a.Layers, release.Blob{MediaType: pngType, Title: p.Name + end, Data: png})
 			}
+		}
+		if p.Failed {
+			add(failedPicture, p.PNG)
+			continue
 		}
 		add(seenPicture, p.PNG)
 		if p.Difference != nil {
@@ -79,6 +84,7 @@ const (
 	PictureSame    = "accepted" // looks as one that the board accepted
 	PictureNew     = "new"      // none of this name was ever accepted
 	PictureChanged = "changed"  // looks otherwise than the one that was accepted
+	PictureFailed  = "failed"   // was not drawn: it shows what was there instead, and cannot be accepted
 )
 
 // Pictures are those that a suite took of what a hub runs, the newest of each, and what
@@ -125,6 +131,10 @@ func (w *Workspace) pictures(ctx context.Context, s *sight, hubName string) (evi
 func listed(a release.Artifact, accepted map[string][]byte) []Picture {
 	var out []Picture
 	for _, l := range a.Layers {
+		if name, failed := strings.CutSuffix(l.Title, failedPicture); failed {
+			out = append(out, Picture{Name: name, State: PictureFailed, Seen: l.Data})
+			continue
+		}
 		name, ok := strings.CutSuffix(l.Title, seenPicture)
 		if !ok || strings.Contains(name, ".") {
 			continue
@@ -174,7 +184,7 @@ func (w *Workspace) AcceptPictures(ctx context.Context, hubName string, names []
 	maps.Copy(keep, all)
 	var anew []string
 	for _, p := range list {
-		if len(names) == 0 && p.State == PictureSame || len(names) > 0 && !slices.Contains(names, p.Name) {
+		if p.State == PictureFailed || len(names) == 0 && p.State == PictureSame || len(names) > 0 && !slices.Contains(names, p.Name) {
 			continue
 		}
 		keep[p.Name], anew = p.Seen, append(anew, p.Name)

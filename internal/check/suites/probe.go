@@ -41,10 +41,10 @@ type HubTarget struct {
 	Storage []config.Store
 	// Accepted are the pictures that people accepted, PNG by name, for the suite "viz".
 	Accepted map[string][]byte
-	// Served answers requests of pages to other places than the hub, and Undeclared begins
-	// those that may fail; for the suite "viz".
-	Served     []browser.Route
-	Undeclared []string
+	// Served answers requests of pages to other places than the hub, and Through is how the
+	// addresses begin that are let through; for the suite "viz".
+	Served  []browser.Route
+	Through []string
 	// Measured is what suites of the release before measured here, by suite and name.
 	Measured map[string]map[string]float64
 	// Watch is what the suite "nodes" follows.
