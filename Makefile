@@ -9,7 +9,7 @@ GAUNTLET := bin/gauntlet
 TOOLS    := bin/helm3 bin/sops bin/age-keygen bin/gotestsum
 LAB := bin/lab
 
-.PHONY: help build demo drills test test-unit test-e2e test-lab test-long test-z2jh vet lab-up lab-down lab-status bench clean FORCE
+.PHONY: help build demo drills test test-suites test-unit test-e2e test-lab test-long test-z2jh vet lab-up lab-down lab-status bench clean FORCE
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,22 +66,31 @@ drills: $(LAB) $(GAUNTLET) ## only the drills: faults on real hubs; the table go
 	@$(LAB) up
 	GAUNTLET_DRILLS=$(CURDIR)/bin/drills go test -count=1 -timeout 30m -parallel 4 -v -run 'TestEndToEnd/(demo walks|beside each other)/drills' ./e2e
 
-# On images that the demonstration has made: make demo.
+# On images that the demonstration has made: make demo. Their tag is what its values ask for.
+TEST_TAG := sed -n 's/^ *tag: "\([0-9a-f]*\)"$$/\1/p' /var/lib/gauntlet-lab/demo/platform/jupyter-config.yml
 TEST_REGISTRY := 172.29.0.1:5000
 TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REGISTRY) GAUNTLET_TEST_HELM3=$(CURDIR)/bin/helm3 GAUNTLET_TEST_TOOLS=$(CURDIR)/bin \
-	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:v1.0.0 \
+	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:$$($(TEST_TAG)) \
 	GAUNTLET_TEST_HUB=$(TEST_REGISTRY)/platform/hub:6.1.1-1
 
-test-lab: $(LAB) $(TOOLS) bin/versitygw ## the packages' own tests on the lab, after make demo (about 10 min)
-	@eval "$$($(LAB) env)"; $(TEST_LAB) go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
+test-lab: $(LAB) $(TOOLS) bin/versitygw ## the packages' own tests on the lab, after make demo (about 25 min)
+	@eval "$$($(LAB) env)"; $(TEST_LAB) GAUNTLET_LONG=1 go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
 
 test-z2jh: $(LAB) $(GAUNTLET) $(TOOLS) ## on zero-to-jupyterhub itself, after make demo: CHARTS=what e2e/testdata/z2jh/prepare made
 	GAUNTLET_Z2JH=$(abspath $(CHARTS)) go test -count=1 -timeout 20m -v -run TestZeroToJupyterHub ./e2e
+
+# The lab's tests of the suites, but for those that take long: make test-lab has all.
+test-suites: $(LAB) $(TOOLS) bin/versitygw
+	@command -v chromium >/dev/null || { echo "==> installing Debian packages (about 30 s): chromium"; \
+		apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends chromium >/dev/null; }
+	@eval "$$($(LAB) env)"; $(TEST_LAB) bin/gotestsum --format standard-verbose -- -count=1 -timeout 20m \
+		-run 'TestLab(Scaling|Nodes|Storage|Viz)' ./internal/check/suites
 
 test: $(LAB) ## everything once
 	@$(LAB) up || { [ -z "$${CI:-}" ] && echo "==> no lab: the end-to-end tests will say why"; }
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-e2e
+	@if [ -n "$${CI:-}" ] || $(LAB) status >/dev/null 2>&1; then $(MAKE) --no-print-directory test-suites; fi
 
 test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kills, the lab taken down and up
 	go test -race -timeout 20m ./internal/...

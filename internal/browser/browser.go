@@ -11,6 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -85,7 +88,8 @@ func Start(ctx context.Context, o Options) (*Browser, error) {
 		return nil, fmt.Errorf("%q is no address of a hub", o.Hub)
 	}
 	b := &Browser{notes: notes{served: o.Served, through: o.Through, missable: o.Missable, others: map[network.RequestID]string{}}}
-	if b.profile, err = os.MkdirTemp("", "gauntlet-browser-"); err != nil {
+	sweep()
+	if b.profile, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", folder, os.Getpid())); err != nil {
 		return nil, fmt.Errorf("make the browser's folder: %w", err)
 	}
 	if b.proxy, err = newProxy(hub, o.Token, b.notes.answered); err != nil {
@@ -156,6 +160,22 @@ func (b *Browser) begin(page context.Context) error {
 func call[P, R any](ctx context.Context, c cdp.Command[P, R], params P) error {
 	_, err := chromedp.Call(ctx, c, params)
 	return err
+}
+
+// folder is how the name of a browser's folder begins; then comes the process that made it.
+const folder = "gauntlet-browser-"
+
+// sweep removes the folders of processes that were killed. Their browsers died with them.
+func sweep() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), folder+"*"))
+	for _, dir := range left {
+		id, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), folder), "-")
+		pid, err := strconv.Atoi(id)
+		if err != nil || pid == os.Getpid() || syscall.Kill(pid, 0) != syscall.ESRCH {
+			continue
+		}
+		_ = os.RemoveAll(dir) // another user's cannot be
+	}
 }
 
 // Close ends the browser and removes all that it has written.

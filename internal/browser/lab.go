@@ -38,7 +38,13 @@ func (b *Browser) Lab(ctx context.Context, server, file string) (*Lab, error) {
 	if _, err := evaluate[chromedp.Void](ctx, b, quiet); err != nil {
 		return nil, fmt.Errorf("open JupyterLab: %w", err)
 	}
-	err := l.until(ctx, `document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0 && document.querySelector(".jp-NotebookPanel [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]") !== null`)
+	err := l.until(ctx, `document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0`)
+	if err == nil { // the state of a kernel is shown of the notebook that is in use
+		err = b.do(ctx, chromedp.Click(chromedp.CSS(cell(0)+" .jp-InputPrompt"), chromedp.NodeVisible))
+	}
+	if err == nil {
+		err = l.until(ctx, kernelIdle)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("wait for the notebook in JupyterLab: %w", errors.Join(err, l.said(ctx)))
 	}
@@ -99,7 +105,7 @@ func (l *Lab) Run(ctx context.Context, i int) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
 	}
-	for taken := false; !taken; {
+	for done := false; !done; {
 		err := l.b.do(ctx,
 			chromedp.ScrollIntoView(chromedp.CSS(at)),
 			chromedp.Click(chromedp.CSS(at+" .jp-InputPrompt"), chromedp.NodeVisible),
@@ -108,16 +114,9 @@ func (l *Lab) Run(ctx context.Context, i int) (Output, error) {
 		if err != nil {
 			return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
 		}
-		// JupyterLab drops keys while it still builds its page.
-		soon, cancel := context.WithTimeout(ctx, heeds)
-		taken = l.until(soon, prompt+` !== `+quote(before)) == nil
-		cancel()
-		if ctx.Err() != nil {
-			return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", context.Cause(ctx))
+		if done, err = l.ran(ctx, prompt, before); err != nil {
+			return Output{}, fmt.Errorf("wait for a cell in JupyterLab: %w", err)
 		}
-	}
-	if err := l.until(ctx, prompt+` !== `+quote(before)+` && /^\[\d+\]:$/.test(`+prompt+`)`); err != nil {
-		return Output{}, fmt.Errorf("wait for a cell in JupyterLab: %w", err)
 	}
 	out, err := evaluate[Output](ctx, l.b, `(() => {
 		const area = document.querySelector(`+quote(at)+`);
@@ -146,8 +145,37 @@ func (l *Lab) Shows(ctx context.Context, i int, selector string) error {
 	return nil
 }
 
-// heeds is how long JupyterLab may take to take notice of a key.
-const heeds = 3 * time.Second
+// heeds is how long JupyterLab may take to take notice of a key, or of a kernel's answer.
+const heeds = 5 * time.Second
+
+// ran waits until a cell has run, by its prompt, which was another before. It is false
+// when nothing comes of it while the kernel is idle: JupyterLab drops keys, and what it
+// sends to a kernel, while it still builds its page.
+func (l *Lab) ran(ctx context.Context, prompt, before string) (bool, error) {
+	idle := time.Now() // since when
+	for {
+		now, err := evaluate[struct {
+			Prompt string
+			Idle   bool
+		}](ctx, l.b, `({Prompt: `+prompt+`, Idle: `+kernelIdle+`})`)
+		switch {
+		case err != nil:
+			return false, err
+		case now.Prompt != before && strings.HasPrefix(now.Prompt, "[") && !strings.ContainsAny(now.Prompt, "* "):
+			return true, nil
+		case !now.Idle:
+			idle = time.Now()
+		case time.Since(idle) > heeds:
+			return false, nil
+		}
+		if err := kube.Sleep(ctx, pollEvery); err != nil {
+			return false, err
+		}
+	}
+}
+
+// kernelIdle says that the kernel of the notebook is connected and has nothing to do.
+const kernelIdle = `/\|\s*Idle\b/.test(document.querySelector("#jp-main-statusbar")?.innerText ?? "")`
 
 // Page is what the whole page shows, as a PNG.
 func (l *Lab) Page(ctx context.Context) ([]byte, error) {

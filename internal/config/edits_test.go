@@ -70,6 +70,8 @@ var platformEdits = []edit{
 	{"preflight of no code", "inSync:\n", "preflight: {codes: {image-mising: off, secret-plain: fatal, image-missing: warning, helm-busy: 1}}\ninSync:\n"},
 	{"good storage", "inSync:\n", "storage: [{mount: /gcs/data, only: notebook}, {url: 's3://climate/scratch', options: {endpoint_url: 'http://s3:7070'}}]\ninSync:\n"},
 	{"bad storage", "inSync:\n", "storage: [{}, {mount: gcs/}, {mount: /a, url: 's3://b'}, {url: climate}, {url: 's3://b', only: worker}, {url: 's3://b'}, {url: 's3://k:s@c', options: {secret: x}}]\ninSync:\n"},
+	{"good viz", "inSync:\n", "viz: {through: ['https://tiles.example.org/'], serve: {'https://cdn.example.org/leaflet/': assets/leaflet}}\ninSync:\n"},
+	{"bad viz", "inSync:\n", "viz: {through: [tiles.example.org], serve: {'https://cdn.example.org/': ../assets}}\ninSync:\n"},
 	{"one file in sync", "{files: [base.yml, testing.yml], paths: [hub.image.tag]}", "{files: [base.yml], paths: []}"},
 	{"bad path in sync", "paths: [hub.image.tag]", "paths: ['hub.']"},
 	puller("good puller", "off: {puller.enabled: false}, nodeSelector: hub.nodeSelector, tolerations: [hub.tolerations], pullSecrets: [hub.secrets], startTimeout: hub.timeout"),

@@ -102,6 +102,7 @@ func (d *document) checkPlatform(p *Platform) {
 		d.tests(child(field, "tests"), p.Suites[name].Tests)
 	}
 	d.checkStorage(p.Storage)
+	d.checkViz(p.Viz)
 	for i, s := range p.InSync {
 		d.checkInSync(item("inSync", i), s)
 	}

@@ -29,8 +29,16 @@ type Platform struct {
 	Suites map[string]Suite `yaml:"suites"`
 
 	Storage []Store `yaml:"storage"` // mounts and buckets of users, which the suite "storage" checks
+	Viz     Viz     `yaml:"viz"`
 
 	src *document
+}
+
+// Viz is what pages of users load from other places than their hub: the suite "viz" lets
+// nothing else through, beside what it knows of the libraries.
+type Viz struct {
+	Through []string          `yaml:"through"` // how addresses begin that are let through: https://tiles.example.org/
+	Serve   map[string]string `yaml:"serve"`   // how they begin, and the folder beside gauntlet.yaml that answers in their place
 }
 
 // A Store is a place for data that users' servers and their workers have: a mount or a

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gauntlet/internal/browser"
 	"gauntlet/internal/check/suites"
 	"gauntlet/internal/config"
 	"gauntlet/internal/deploy"
@@ -168,6 +169,10 @@ func (w *Workspace) target(step, hubName string, c *kube.Client, contents *relea
 		t.Workers = append(t.Workers, contents.Set.Images[p.Worker])
 	}
 	t.Storage = w.Platform.Storage
+	t.Through = w.Platform.Viz.Through
+	for _, at := range slices.Sorted(maps.Keys(w.Platform.Viz.Serve)) {
+		t.Served = append(t.Served, browser.Route{Prefix: at, Dir: w.path(w.Platform.Viz.Serve[at])})
+	}
 	return t
 }
 

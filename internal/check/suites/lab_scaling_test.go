@@ -98,14 +98,15 @@ func TestLabScalingNamesWhatIsWrong(t *testing.T) {
 		fails  string // a check, "" when all pass
 		says   string // in its message, or in that of the check after which something happened
 		passes string // a check that passes and says so
+		long   bool
 	}{
-		{name: "the good image"},
+		{name: "the good image", long: true}, // which the demonstration has tried
 		{name: "an image that does not exist",
 			values: startsWith("sed 's/@sha256:.*/@sha256:" + strings.Repeat("0", 64) + "/' " + template + " > /tmp/template.yml"),
 			change: func(t *HubTarget) { t.Template = "/tmp/template.yml" }, fails: starts, says: "ImageNotFound"},
-		{name: "workers of another image", change: func(t *HubTarget) { t.Workers = []release.Digest{t.Notebook} }, fails: images, says: "runs none of the images"},
-		{name: "workers survive", after: images, breaks: stop, fails: down, says: "workers survive"},
-		{name: "adaptive scaling never scales", after: down, breaks: stop, fails: adaptive, says: "the Dask operator does not ask for them"},
+		{name: "workers of another image", long: true, change: func(t *HubTarget) { t.Workers = []release.Digest{t.Notebook} }, fails: images, says: "runs none of the images"},
+		{name: "workers survive", long: true, after: images, breaks: stop, fails: down, says: "workers survive"},
+		{name: "adaptive scaling never scales", long: true, after: down, breaks: stop, fails: adaptive, says: "the Dask operator does not ask for them"},
 		{name: "a Service is left", after: up, fails: closed, says: "Service/stray", breaks: func(t *testing.T) {
 			name := workerOf(t, c).Labels["dask.org/cluster-name"]
 			_, err := c.CoreV1().Services(namespace).Create(t.Context(), &corev1.Service{
@@ -130,6 +131,7 @@ func TestLabScalingNamesWhatIsWrong(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			takesLong(t, tt.long)
 			url := labHub(t, c, tt.values)
 			to := target(c, url)
 			to.Template, to.Workers = template, []release.Digest{labWorker(t)}

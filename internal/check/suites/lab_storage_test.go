@@ -131,12 +131,14 @@ func TestLabStorageIsThereOnBothSidesOrIsSaidNotToBe(t *testing.T) {
 		bucket string // that the server mounts
 		url    string
 		fails  map[string]string // check to what it says; none when all pass
+		long   bool
 	}{
-		{"both are there", bucket, "s3://" + bucket + "/scratch", nil},
-		{"a mount of a bucket that is missing", "no-such-bucket", "s3://" + bucket, map[string]string{mount + " is there": "is no mount but a folder"}},
-		{"a bucket that is missing", bucket, "s3://no-such-bucket/scratch", map[string]string{"s3://no-such-bucket/scratch is there": "there is no bucket no-such-bucket"}},
+		{"both are there", bucket, "s3://" + bucket + "/scratch", nil, false},
+		{"a mount of a bucket that is missing", "no-such-bucket", "s3://" + bucket, map[string]string{mount + " is there": "is no mount but a folder"}, false},
+		{"a bucket that is missing", bucket, "s3://no-such-bucket/scratch", map[string]string{"s3://no-such-bucket/scratch is there": "there is no bucket no-such-bucket"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			takesLong(t, tt.long)
 			url := labHub(t, c, mounting(address, tt.bucket))
 			to := target(c, url)
 			to.Template, to.Workers = "/tmp/worker.yml", []release.Digest{labWorker(t)}

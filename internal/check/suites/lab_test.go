@@ -50,6 +50,14 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// takesLong skips what is a part of make test-lab alone.
+func takesLong(t *testing.T, long bool) {
+	t.Helper()
+	if long && os.Getenv("GAUNTLET_LONG") == "" {
+		t.Skip("part of make test-lab: GAUNTLET_LONG=1")
+	}
+}
+
 func target(c *kube.Client, url string) HubTarget {
 	return HubTarget{
 		Client: c, Namespace: namespace, URL: url, APITokenFrom: config.SecretKey{Secret: "hub", Key: "gauntlet"},
