@@ -114,7 +114,7 @@ func TestLabVizNamesWhatIsWrong(t *testing.T) {
 	}{
 		{"the good image", nil, served, check.Warned, "matplotlib looks as accepted", "nobody has accepted a picture", false},
 		{"the good image once more", nil, served, check.Passed, "", "", true},
-		{"folium without its assets", nil, nil, check.Failed, "folium is drawn", "leaflet.js: net::ERR_", true},
+		{"folium without its assets", nil, nil, check.Failed, "folium is drawn", "npm/leaflet@1.9.3/dist/leaflet", true},
 		{"widgets of another version than their front end", startsWith(startup(otherFrontEnd)), served, check.Failed, "ipywidgets is drawn", "9.0.0", true},
 		{"a geopandas without vectorisation", startsWith(startup(plainLoop)), served, check.Failed, "geopandas is vectorised", "buffer", true},
 		{"a picture that has changed", startsWith(startup(otherColours)), served, check.Warned, "matplotlib looks as accepted", "it has changed, by", false},
