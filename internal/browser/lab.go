@@ -140,7 +140,13 @@ func (l *Lab) Shows(ctx context.Context, i int, selector string) error {
 		return look(document.querySelector(`+in+`));
 	})()`)
 	if err != nil {
-		return fmt.Errorf("wait for %q in the output: %w", selector, err)
+		err = fmt.Errorf("wait for %q in the output: %w", selector, err)
+		asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if text, terr := evaluate[string](asked, l.b, `document.querySelector(`+in+`).textContent.slice(0, 400)`); terr == nil && strings.TrimSpace(text) != "" {
+			err = fmt.Errorf("%w; the output shows: %s", err, kube.OneLine(text))
+		}
+		return err
 	}
 	return nil
 }

@@ -88,9 +88,14 @@ func unpack(dir, url string) error {
 
 // Faults that users' IPython code makes as it starts.
 const (
-	otherFrontEnd = "import ipywidgets\nfor c in (ipywidgets.IntSlider, ipywidgets.VBox):\n    c._model_module_version.default_value = c._view_module_version.default_value = '9.0.0'"
-	plainLoop     = "import geopandas, pandas\ngeopandas.GeoSeries.buffer = lambda s, *a: geopandas.GeoSeries([g.buffer(*a) for g in s])"
-	otherColours  = "import matplotlib\nmatplotlib.rcParams['axes.prop_cycle'] = matplotlib.cycler(color=['red'])"
+	otherFrontEnd = `
+import ipywidgets
+made = ipywidgets.IntSlider.__init__
+def newer(self, *a, **k):
+    made(self, *a, **k, _model_module_version="9.0.0", _view_module_version="9.0.0")
+ipywidgets.IntSlider.__init__ = newer`
+	plainLoop    = "import geopandas, pandas\ngeopandas.GeoSeries.buffer = lambda s, *a: geopandas.GeoSeries([g.buffer(*a) for g in s])"
+	otherColours = "import matplotlib\nmatplotlib.rcParams['axes.prop_cycle'] = matplotlib.cycler(color=['red'])"
 )
 
 func TestLabVizNamesWhatIsWrong(t *testing.T) {

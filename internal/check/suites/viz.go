@@ -52,7 +52,7 @@ var plots = []plot{
 		may: []string{"https://cdnjs.cloudflare.com/ajax/libs/Leaflet.awesome-markers/", "https://netdna.bootstrapcdn.com/bootstrap/",
 			"https://cdn.jsdelivr.net/gh/python-visualization/folium/", "https://cdn.jsdelivr.net/npm/@fortawesome/"}},
 	{name: "ipyleaflet", shows: ".leaflet-tile-loaded"},
-	{name: "ipywidgets", shows: `.jp-OutputArea-output img[src^="data:image/png"]`, slider: ".noUi-handle"},
+	{name: "ipywidgets", shows: `img[src^="data:image/png"]`, slider: ".noUi-handle"},
 }
 
 // notebookFile is the notebook that is opened, in the probe's home.
@@ -261,10 +261,16 @@ func (v *viz) drawn(ctx context.Context, i int, p plot) ([]byte, error) {
 	if out.Failed != "" {
 		return nil, errors.New(out.Failed)
 	}
-	shown, cancel := context.WithTimeoutCause(ctx, showTime, fmt.Errorf("it is not there after %s: the output shows %q", showTime, kube.OneLine(out.Text)))
-	defer cancel()
-	if err := v.lab.Shows(shown, i, p.shows); err != nil {
-		return nil, err
+	for _, selector := range []string{p.shows, p.slider} {
+		if selector == "" {
+			continue
+		}
+		shown, cancel := context.WithTimeoutCause(ctx, showTime, fmt.Errorf("it is not there after %s", showTime))
+		err := v.lab.Shows(shown, i, selector)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
 	}
 	png, err := v.lab.Picture(ctx, i)
 	if err != nil {
