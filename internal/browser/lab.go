@@ -141,14 +141,33 @@ func (l *Lab) Shows(ctx context.Context, i int, selector string) error {
 	})()`)
 	if err != nil {
 		err = fmt.Errorf("wait for %q in the output: %w", selector, err)
-		asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if text, terr := evaluate[string](asked, l.b, `document.querySelector(`+in+`).textContent.slice(0, 400)`); terr == nil && strings.TrimSpace(text) != "" {
-			err = fmt.Errorf("%w; the output shows: %s", err, kube.OneLine(text))
+		if text := l.instead(asked, in); text != "" {
+			err = fmt.Errorf("%w; the output shows: %s", err, text)
 		}
 		return err
 	}
 	return nil
+}
+
+// instead is what an output shows in words, with the errors that widgets show when they
+// are clicked; "" when it cannot be read.
+func (l *Lab) instead(ctx context.Context, in string) string {
+	const hidden = `/^Click to show javascript error/`
+	words := `document.querySelector(` + in + `).innerText.trim()`
+	text, err := evaluate[string](ctx, l.b, words)
+	if err != nil {
+		return ""
+	}
+	_, err = evaluate[bool](ctx, l.b, `[...document.querySelector(`+in+`).querySelectorAll("*")].filter(e => `+hidden+`.test(e.innerText?.trim())).map(e => e.click()).length > 0`)
+	if err == nil && l.until(ctx, words+` !== `+quote(text)) == nil {
+		text, err = evaluate[string](ctx, l.b, words)
+	}
+	if err != nil {
+		return ""
+	}
+	return kube.OneLine(strings.ToValidUTF8(text[:min(len(text), 400)], ""))
 }
 
 // heeds is how long JupyterLab may take to take notice of a key, or of a kernel's answer.
