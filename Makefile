@@ -99,6 +99,7 @@ test-long: $(LAB) $(GAUNTLET) ## what repeats: races, fuzzing, thirty random kil
 	    echo "==> $$fuzz in $$target"; go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) ./$$target; done; done
 	$(LAB) up
 	@$(MAKE) --no-print-directory test-lab
+	@eval "$$($(LAB) env)"; $(TEST_LAB) GAUNTLET_RUNS=20 go test -count=1 -timeout 120m -v -run TestLabManyRuns ./internal/check/suites
 	GAUNTLET_LATE_NODE=4m GAUNTLET_UPGRADES=10 go test -count=1 -timeout 40m -parallel 2 -v -run 'TestEndToEnd/(demo walks|beside each other)/(drills|a held kernel)/what passes' ./e2e
 	GAUNTLET_LONG=1 go test -count=1 -timeout 20m -v -run "Test(Migration|OlderNotebooks|BadPairsFromDebian)" ./e2e
 	GAUNTLET_KILLS=30 go test -count=1 -timeout 120m -parallel 3 -v -run TestRandomKills ./e2e

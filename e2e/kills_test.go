@@ -50,8 +50,13 @@ func (s *small) whole() {
 		count[what]++
 	}
 	for _, want := range []string{"image PASSED", "pairing PASSED", "render PASSED", "hub PASSED", "deployment"} {
-		if count[want] != 1 {
-			s.t.Errorf("the ledger holds %d × %q, expected one: %v", count[want], want, count)
+		// On a busy machine a check may need a second try, which is a warning.
+		n := count[want]
+		if flaky := strings.Replace(want, "PASSED", "WARNED", 1); flaky != want {
+			n += count[flaky]
+		}
+		if n != 1 {
+			s.t.Errorf("the ledger holds %d × %q, expected one: %v", n, want, count)
 		}
 	}
 	if rejected := logOf(s.team).Rejected; len(rejected) > 0 {

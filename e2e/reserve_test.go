@@ -57,6 +57,31 @@ func reserves(t *testing.T) {
 		s.gauntlet(0, "release-hub", "second", "--key", "ada")
 	})
 
+	t.Run("what is tried by hand counts for no gate", func(t *testing.T) {
+		release := statusOf(s.team).Release.Label()
+		if r := s.gauntlet(2, "deploy", release, "testing", "--try", "--key", "ci"); !strings.Contains(r.errout, "gauntlet reserve testing --key ci") {
+			t.Errorf("a hub that nobody keeps:\n%s", r.all())
+		}
+		s.gauntlet(0, "reserve", "testing", "--for", "1h", "--key", "ci")
+		if r := s.gauntlet(0, "deploy", release, "testing", "--try", "--key", "ci"); strings.Contains(r.all(), "hub answers") {
+			t.Errorf("a suite ran:\n%s", r.all())
+		}
+		tried := 0
+		for _, e := range logOf(s.team).Statements {
+			if e.Type == evidence.DeploymentType && strings.Contains(e.Text, "to be tried by hand") {
+				tried++
+			}
+		}
+		if tried != 1 {
+			t.Errorf("the ledger has %d deployments that were tried by hand", tried)
+		}
+		r := s.gauntlet(0, "deploy", release, "testing", "--key", "ci")
+		if !strings.Contains(r.all(), "hub answers") {
+			t.Errorf("no suite ran when it was deployed as usual:\n%s", r.all())
+		}
+		s.gauntlet(0, "release-hub", "testing", "--key", "ci")
+	})
+
 	t.Run("of three releases at once two go and the third waits", func(t *testing.T) {
 		var runs []*process
 		for i := range 3 {
@@ -89,7 +114,7 @@ func reserves(t *testing.T) {
 				deployed[e.Text[:strings.IndexByte(e.Text, ',')]]++
 			}
 		}
-		if n := deployed[`deployed to "testing"`] + deployed[`deployed to "second"`]; n != 4 || deployed[`deployed to "testing"`] == 0 {
+		if n := deployed[`deployed to "testing"`] + deployed[`deployed to "second"`]; n != 5 || deployed[`deployed to "testing"`] == 0 {
 			t.Errorf("deployments: %v", deployed)
 		}
 		if st := statusOf(s.team); len(st.Reservations) != 0 {

@@ -33,6 +33,7 @@ func (r Result) Evidence(hub string) evidence.TestResult {
 			t.PassedTests = append(t.PassedTests, o.Name)
 		case Warned:
 			t.WarnedTests = append(t.WarnedTests, o.Name)
+		case PendingState: // neither
 		default:
 			t.FailedTests = append(t.FailedTests, o.Name)
 		}

@@ -19,6 +19,7 @@ func JUnit(w io.Writer, hub string, results []Result) error {
 		Class   string   `xml:"classname,attr"`
 		Seconds string   `xml:"time,attr"`
 		Failure *failure `xml:"failure,omitempty"`
+		Skipped *failure `xml:"skipped,omitempty"`
 		Out     string   `xml:"system-out,omitempty"`
 	}
 	type testsuite struct {
@@ -26,6 +27,7 @@ func JUnit(w io.Writer, hub string, results []Result) error {
 		Host     string     `xml:"hostname,attr,omitempty"`
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
+		Skipped  int        `xml:"skipped,attr"`
 		Seconds  string     `xml:"time,attr"`
 		Started  string     `xml:"timestamp,attr"`
 		Cases    []testcase `xml:"testcase"`
@@ -47,6 +49,9 @@ func JUnit(w io.Writer, hub string, results []Result) error {
 				c.Out = oneLine(o.Message)
 			case Warned:
 				c.Out = "warning: " + oneLine(o.Message)
+			case PendingState:
+				c.Skipped = &failure{"no verdict yet: " + oneLine(o.Message)}
+				s.Skipped++
 			default:
 				c.Failure = &failure{oneLine(o.Message)}
 				s.Failures++

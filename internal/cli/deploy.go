@@ -31,12 +31,17 @@ the rollout or a suite fails, when servers are lost or the kernel does not answe
 hub is brought back to the newest revision that passed its suites, and they run again.
 What a hub was rolled back from waits until somebody lifts that (gauntlet hold --lift).
 
+With --try a release whose tests have failed, or were not run, comes onto a test hub that
+you have reserved (gauntlet reserve). No suite runs, nothing is rolled back, and nothing of
+it counts for gates.
+
 Exit codes: 0 the hub runs it and passed; 1 it failed, and was rolled back where there
 was something to go back to; 2 wrong input; 3 people or time are waited for; 4 the gate
 denies, or the hub has moved on since its plan was saved.`,
 		Example: `  gauntlet deploy 3f2a9c test2 --key ci
   gauntlet deploy v1.4.0 compute --check     what the gate says, and nothing else
   gauntlet deploy v1.4.0 compute --plan compute.plan
+  gauntlet deploy 3f2a9c testing --try --key ci
   gauntlet deploy v1.4.0 compute --adopt --drop jupyterhub.debug`,
 		Args:              args("RELEASE", "HUB"),
 		ValidArgsFunction: a.completeDeploy,
@@ -57,6 +62,9 @@ denies, or the hub has moved on since its plan was saved.`,
 				*pipeline.Deployed
 			}
 			line := fmt.Sprintf("%s runs release %s and passed its suites", names[1], names[0])
+			if o.Try {
+				line = fmt.Sprintf("%s runs release %s, to be tried by hand; it counts for no gate", names[1], names[0])
+			}
 			return a.print(result{line, d}, func() {
 				fmt.Fprintln(a.out, plain(line))
 				drawOlder(a.out, d.Older)
@@ -65,6 +73,7 @@ denies, or the hub has moved on since its plan was saved.`,
 	}
 	c.Flags().BoolVar(&check, "check", false, "ask the gate and deploy nothing")
 	c.Flags().BoolVar(&o.Adopt, "adopt", false, "replace what plain helm or another tool has deployed there")
+	c.Flags().BoolVar(&o.Try, "try", false, "to be tried by hand on a test hub that you have reserved, also when tests of it failed; no suite runs")
 	c.Flags().StringVar(&o.Plan, "plan", "", "do exactly what the plan in this `FILE` showed (gauntlet plan --save), or nothing")
 	c.Flags().StringSliceVar(&o.Drop, "drop", nil, "let go of the value at this `PATH` that somebody gave by hand (may be repeated)")
 	deployFlags(c, &o)

@@ -66,6 +66,9 @@ func describe(r Record) (string, error) {
 		return fmt.Sprintf("named %q", p.Version), err
 	case DeploymentType:
 		p, err := Decode[Deployment](r)
+		if p.Tried {
+			return fmt.Sprintf("deployed to %q to be tried by hand, revision %d", p.Hub, p.Revision), err
+		}
 		return fmt.Sprintf("deployed to %q, revision %d", p.Hub, p.Revision), err
 	case HoldType:
 		p, err := Decode[Hold](r)

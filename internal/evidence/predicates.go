@@ -129,6 +129,7 @@ type Deployment struct {
 	Tier     string         `json:"tier"`
 	Revision int            `json:"revision"`          // of the Helm release
 	Reused   bool           `json:"reused,omitempty"`  // the hub already ran it: no new revision
+	Tried    bool           `json:"tried,omitempty"`   // by hand, past tests of the release: it counts for no gate
 	Dropped  []string       `json:"dropped,omitempty"` // value paths that another tool's revision was given and that were let go
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished"`         // by the cluster's API server

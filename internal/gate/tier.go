@@ -63,7 +63,7 @@ func (f *facts) stayOf(hub string, d release.Digest) stay {
 		if dep.what.Hub != hub {
 			continue
 		}
-		is := dep.About(evidence.Deployable, d)
+		is := dep.About(evidence.Deployable, d) && !dep.what.Tried
 		switch {
 		case is && !running:
 			s = stay{of: d, start: dep}

@@ -22,6 +22,7 @@ type DeployOptions struct {
 	Plan       string   // file of a saved plan: do exactly that, or nothing
 	NoRollback bool     // leave the hub as it is when the deployment fails
 	Wait       bool     // wait in line when others have all hubs of a tier where any will do
+	Try        bool     // to be tried by hand, past tests of the release, on a test hub that is kept for whoever signs
 	NoBackup   bool     // migrate the hub's database although it was not copied before
 }
 
@@ -65,10 +66,14 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 			return nil, err
 		}
 	}
-	if _, err := judge(in); err != nil {
+	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
 		return nil, err
 	}
-	if m.client, err = w.clients.get(m.part.Target.Cluster); err != nil {
+	if _, err := judge(in); o.Try {
+		if err := w.mayTry(ctx, s, m, err); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
 		return nil, err
 	}
 	if m.values, err = w.hubValues(ctx, s, contents, hubName); err != nil {
@@ -91,7 +96,9 @@ func (w *Workspace) Deploy(ctx context.Context, ref, hubName string, o DeployOpt
 	if err != nil {
 		return out, err
 	}
-	m.nodesStay, err = w.follow(ctx, s, m, m.part.Deployable)
+	if !o.Try {
+		m.nodesStay, err = w.follow(ctx, s, m, m.part.Deployable)
+	}
 	return out, err
 }
 
@@ -156,7 +163,7 @@ func (w *Workspace) deployHub(ctx context.Context, s *sight, m *move) (*Deployed
 			{Kind: evidence.Deployable, Digest: r.Deployable},
 		},
 		Predicate: evidence.Deployment{
-			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Dropped: res.Dropped,
+			Hub: hubName, Tier: m.tier.Name, Revision: res.Revision, Reused: known, Tried: m.options.Try, Dropped: res.Dropped,
 			Started: res.Started, Finished: res.Finished, Plan: m.exact.name(), Backup: m.backup.File,
 		},
 	})
@@ -175,6 +182,9 @@ func (s *sight) deployment(hubName string, r deploy.Request, st gate.HubState) (
 	for _, rec := range s.view.Records {
 		d, ok := s.deployed(rec)
 		if !ok || d.Hub != hubName || d.Revision != st.Revision || d.Finished.Before(st.Since) || !rec.About(evidence.Deployable, r.Deployable) {
+			continue
+		}
+		if d.Tried { // what was tried by hand is deployed anew
 			continue
 		}
 		known = true

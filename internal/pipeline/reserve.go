@@ -178,6 +178,38 @@ func (w *Workspace) use(ctx context.Context, s *sight, m *move) (give func(), er
 	}, nil
 }
 
+// mayTry says why a release cannot be tried by hand on a hub, nil when it can: the hub is a
+// test hub that is kept for whoever signs, and nothing but tests of the release are in its
+// way. judged is what the gate said.
+func (w *Workspace) mayTry(ctx context.Context, s *sight, m *move, judged error) error {
+	if !shared(m.tier) || m.tier.Name != s.policy.Tiers[0].Name {
+		return inputf("--try is for test hubs of the first tier that stand for each other (hubs: any): %s is one of %s", m.hub, m.tier.Name)
+	}
+	said, err := w.speaker(s, config.RoleDeployer)
+	if err != nil {
+		return err
+	}
+	by, err := kube.ReadReservation(ctx, m.client, m.part.Target.Namespace, kube.Reserved, w.opts.Now())
+	switch {
+	case err != nil:
+		return err
+	case by == nil || by.Holder != said.name:
+		return inputf("--try is for a hub that you have reserved: gauntlet reserve %s --key %s", m.hub, said.name)
+	}
+	var pending *PendingError
+	var denied *DeniedError
+	switch {
+	case judged == nil:
+	case errors.As(judged, &pending) && pending.Untested():
+		w.tell("deploy", m.hub, Warned, "", "not every test of it has run: nothing of this counts for gates")
+	case errors.As(judged, &denied) && denied.Untested():
+		w.tell("deploy", m.hub, Warned, "", "tests of it have failed: nothing of this counts for gates")
+	default:
+		return judged
+	}
+	return nil
+}
+
 // enterAny brings a release over the first hub of a tier that nobody else has, where any
 // will do. Where all are taken it waits in line, if asked to.
 func (w *Workspace) enterAny(ctx context.Context, id release.Digest, tier config.Tier, o DeployOptions) error {

@@ -48,6 +48,9 @@ func (w *Workspace) upgrade(ctx context.Context, s *sight, m *move) (*Deployed, 
 		return nil, err
 	}
 	out, err := w.deployHub(locked, s, m)
+	if m.options.Try {
+		return out, err // whoever tries it looks, and goes back by themselves
+	}
 	if err == nil {
 		err = w.stands(locked, s, m.hub, m.part.Deployable, m.in)
 	}
