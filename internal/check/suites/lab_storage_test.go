@@ -134,7 +134,7 @@ func TestLabStorageIsThereOnBothSidesOrIsSaidNotToBe(t *testing.T) {
 		long   bool
 	}{
 		{"both are there", bucket, "s3://" + bucket + "/scratch", nil, false},
-		{"a mount of a bucket that is missing", "no-such-bucket", "s3://" + bucket, map[string]string{mount + " is there": "is no mount but a folder"}, false},
+		{"a mount of a bucket that is missing", "no-such-bucket", "s3://" + bucket, map[string]string{mount + " is there": "the program that mounts it"}, false},
 		{"a bucket that is missing", bucket, "s3://no-such-bucket/scratch", map[string]string{"s3://no-such-bucket/scratch is there": "there is no bucket no-such-bucket"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

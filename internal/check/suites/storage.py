@@ -24,8 +24,12 @@ def there(store):
             for line in f:
                 before, after = line.split(" - ", 1)
                 if before.split()[4].replace("\\040", " ") == path:
-                    os.listdir(path)  # a FUSE program that died leaves its mount behind
-                    return after.split()[0]
+                    kind = after.split()[0]
+                    try:
+                        os.listdir(path)
+                    except OSError as e:
+                        raise OSError(f"{store['mount']} is a mount of {kind} that cannot be read ({e.strerror}): the program that mounts it has ended") from None
+                    return kind
         kind = "a folder of the image or of the home" if os.path.isdir(path) else "nothing"
         raise FileNotFoundError(f"{store['mount']} is no mount but {kind}: the program that mounts it has not run, or has failed")
     fs, root = open_store(store)
