@@ -69,6 +69,10 @@ func (w *Workspace) Check(ctx context.Context, hubName string, names []string, a
 			return nil, err
 		}
 		t.Watch, _ = s.nodeWatch(hubName, tier)
+		t.Measured = s.measured(hubName, contents.Release.Hubs[hubName].Deployable)
+		if t.Accepted, err = w.accepted(ctx, s); err != nil {
+			return nil, err
+		}
 		about = evidence.Subject{Kind: evidence.Deployable, Digest: contents.Release.Hubs[hubName].Deployable}
 		out.Recorded = w.opts.Key != ""
 	}
