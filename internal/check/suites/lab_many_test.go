@@ -75,7 +75,9 @@ func TestLabManyRunsRaiseNoFalseAlarm(t *testing.T) {
 			suite, _ := Named(name)
 			r := check.Run(t.Context(), suite(to), watch)
 			close(ended)
-			peaks[name] = max(peaks[name], <-peak)
+			if most := <-peak; !late { // the node that comes is a child of this process
+				peaks[name] = max(peaks[name], most)
+			}
 			if preempted && name == ScalingName && r.State != check.Failed {
 				<-evicted
 			}
