@@ -25,9 +25,8 @@ import (
 
 // Options say what the browser shows.
 type Options struct {
-	Program string // Chromium; "" finds one on PATH
-	Hub     string // address of the hub, as users type it
-	Token   string // of a user of it
+	Hub   string // address of the hub, as users type it
+	Token string // of a user of it
 	// Requests to other places than the hub are answered by Served; else let through when
 	// their addresses begin as one of Through or Missable says; else refused. What fails is
 	// a fault, but for those of Missable.
@@ -39,27 +38,20 @@ type Options struct {
 var programs = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
 // A MissingError says that there is no browser on this machine.
-type MissingError struct{ Program string }
+type MissingError struct{}
 
 func (e *MissingError) Error() string {
-	if e.Program != "" {
-		return fmt.Sprintf("%s is no program that can be run: name a Chromium, or install one with `apt-get install chromium`", e.Program)
-	}
 	return "there is no Chromium on this machine: install it with `apt-get install chromium`"
 }
 
 // Find is the path of Chromium, the error a *MissingError.
-func Find(program string) (string, error) {
-	names := programs
-	if program != "" {
-		names = []string{program}
-	}
-	for _, n := range names {
+func Find() (string, error) {
+	for _, n := range programs {
 		if at, err := exec.LookPath(n); err == nil {
 			return at, nil
 		}
 	}
-	return "", &MissingError{program}
+	return "", &MissingError{}
 }
 
 // The size of the window, in pixels: tall, so that what a cell draws is seen whole.
@@ -79,7 +71,7 @@ const startTime = time.Minute
 
 // Start starts Chromium without a window. It must be closed; when ctx ends, so does it.
 func Start(ctx context.Context, o Options) (*Browser, error) {
-	program, err := Find(o.Program)
+	program, err := Find()
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +87,9 @@ func Start(ctx context.Context, o Options) (*Browser, error) {
 	if b.proxy, err = newProxy(hub, o.Token, b.notes.answered); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(b.profile))
 	}
-	b.notes.origin = b.proxy.at
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.UserDataDir(filepath.Join(b.profile, "profile")), chromedp.WindowSize(width, height),
 		chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("font-render-hinting", "none"),
-		// What cells put out is shown as a user's browser would; it finds no other host.
 		chromedp.Flag("hide-scrollbars", true),
 	)
 	if os.Getuid() == 0 { // Chromium has no sandbox for root

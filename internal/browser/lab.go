@@ -91,19 +91,14 @@ func quote(s string) string {
 	return string(b)
 }
 
-// An Output is what a cell put out.
-type Output struct {
-	Text   string // of its text outputs
-	Failed string // the last line of its traceback, "" when it raised nothing
-}
-
-// Run runs a cell as a person does, by Shift and Enter, and waits until it has run.
-func (l *Lab) Run(ctx context.Context, i int) (Output, error) {
+// Run runs a cell as a person does, by Shift and Enter, and waits until it has run. failed
+// is the last line of its traceback, "" when it raised nothing.
+func (l *Lab) Run(ctx context.Context, i int) (failed string, err error) {
 	at := cell(i)
 	prompt := `(document.querySelector(` + quote(at+" .jp-InputPrompt") + `)?.innerText.trim() ?? "")`
 	before, err := evaluate[string](ctx, l.b, prompt)
 	if err != nil {
-		return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
+		return "", fmt.Errorf("run a cell in JupyterLab: %w", err)
 	}
 	for done := false; !done; {
 		err := l.b.do(ctx,
@@ -112,23 +107,22 @@ func (l *Lab) Run(ctx context.Context, i int) (Output, error) {
 			chromedp.KeyEvent("\r", chromedp.KeyModifiers(chromedp.ModifierShift)),
 		)
 		if err != nil {
-			return Output{}, fmt.Errorf("run a cell in JupyterLab: %w", err)
+			return "", fmt.Errorf("run a cell in JupyterLab: %w", err)
 		}
 		if done, err = l.ran(ctx, prompt, before); err != nil {
-			return Output{}, fmt.Errorf("wait for a cell in JupyterLab: %w", err)
+			return "", fmt.Errorf("wait for a cell in JupyterLab: %w", err)
 		}
 	}
-	out, err := evaluate[Output](ctx, l.b, `(() => {
+	failed, err = evaluate[string](ctx, l.b, `(() => {
 		const area = document.querySelector(`+quote(at)+`);
 		const texts = s => [...area.querySelectorAll(s)].map(e => e.innerText).join("\n");
 		const failed = texts('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"] .ansi-red-fg').trim();
-		return {Text: texts(".jp-RenderedText").slice(0, 2000), Failed: failed.split("\n").pop().slice(0, 300)};
+		return failed.split("\n").pop().slice(0, 300);
 	})()`)
 	if err != nil {
-		return Output{}, fmt.Errorf("read what a cell put out: %w", err)
+		return "", fmt.Errorf("read what a cell put out: %w", err)
 	}
-	out.Failed = kube.OneLine(out.Failed)
-	return out, nil
+	return kube.OneLine(failed), nil
 }
 
 // Shows waits until something is in a cell's output, by CSS selector, also within the

@@ -50,7 +50,6 @@ func (f Fault) String() string { return f.Text }
 type notes struct {
 	served            []Route
 	through, missable []string
-	origin            *url.URL
 
 	mu     sync.Mutex
 	list   []Fault

@@ -100,7 +100,7 @@ ipywidgets.IntSlider.__init__ = newer`
 
 func TestLabVizNamesWhatIsWrong(t *testing.T) {
 	c := connect(t)
-	if _, err := browser.Find(""); err != nil {
+	if _, err := browser.Find(); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}

@@ -1,13 +1,11 @@
 package suites
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -254,12 +252,12 @@ func (v *viz) keep(p check.Picture) {
 
 // drawn is the picture of a cell that was run.
 func (v *viz) drawn(ctx context.Context, i int, p plot) ([]byte, error) {
-	out, err := v.lab.Run(ctx, i)
+	failed, err := v.lab.Run(ctx, i)
 	if err != nil {
 		return nil, err
 	}
-	if out.Failed != "" {
-		return nil, errors.New(out.Failed)
+	if failed != "" {
+		return nil, errors.New(failed)
 	}
 	for _, selector := range []string{p.shows, p.slider} {
 		if selector == "" {
@@ -285,163 +283,6 @@ func (v *viz) drawn(ctx context.Context, i int, p plot) ([]byte, error) {
 
 // showTime is how long what was drawn may take to be in the page after its cell has run.
 const showTime = 30 * time.Second
-
-// compare asks about a picture that has changed. It is no failure: a person sees whether
-// it is better.
-func (v *viz) compare(p plot) (string, error) {
-	i := slices.IndexFunc(v.pictures, func(o check.Picture) bool { return o.Name == p.name && !o.Failed })
-	if i < 0 {
-		return "the image has no " + p.name, nil
-	}
-	pic := &v.pictures[i]
-	if pic.Accepted == nil {
-		return "", check.Warning{Message: "nobody has accepted a picture of it yet: look at it (gauntlet viz show), then gauntlet viz accept"}
-	}
-	before, err := picture.Decode(pic.Accepted)
-	if err != nil {
-		return "", err
-	}
-	now, err := picture.Decode(pic.PNG)
-	if err != nil {
-		return "", err
-	}
-	c := picture.Compare(before, now)
-	if c.Same {
-		return fmt.Sprintf("%.2f %% of it differs", 100*c.Share), nil
-	}
-	if pic.Difference, err = picture.Difference(before, now); err != nil {
-		return "", err
-	}
-	said := fmt.Sprintf("it has changed, by %.1f %% of it", 100*c.Share)
-	if c.Size {
-		said = fmt.Sprintf("it has changed: it is %v pixels, and was %v", now.Bounds().Size(), before.Bounds().Size())
-	}
-	return "", check.Warning{Message: said + ": look at it (gauntlet viz show), then gauntlet viz accept"}
-}
-
-// slide moves a slider by its keyboard and waits until the picture follows.
-func (v *viz) slide(ctx context.Context, i int, p plot) (string, error) {
-	if !v.have[p.name] {
-		return "the image has no " + p.name, nil
-	}
-	before, err := v.lab.Picture(ctx, i)
-	if err != nil {
-		return "", err
-	}
-	a, err := picture.Decode(before)
-	if err != nil {
-		return "", err
-	}
-	begun := time.Now()
-	for range 3 {
-		if err := v.lab.Press(ctx, i, p.slider, browser.Right); err != nil {
-			return "", v.blame(err)
-		}
-	}
-	for {
-		now, err := v.lab.Picture(ctx, i)
-		if err == nil {
-			b, derr := picture.Decode(now)
-			if derr != nil {
-				return "", derr
-			}
-			if !picture.Compare(a, b).Same {
-				return "after " + took(begun), v.blame(nil)
-			}
-		}
-		if serr := kube.Sleep(ctx, 200*time.Millisecond); serr != nil {
-			return "", v.blame(errors.Join(errors.New("the slider moves and the picture stays as it was"), err))
-		}
-	}
-}
-
-// complete presses the tab key in a cell of JupyterLab.
-func (v *viz) complete(ctx context.Context) (string, error) {
-	at := len(plots)
-	if _, err := v.lab.Run(ctx, at); err != nil { // import os
-		return "", v.blame(err)
-	}
-	const code, want = "os.path.exi", "exists"
-	items, becomes, err := v.lab.Complete(ctx, at+1, code)
-	if err != nil {
-		return "", v.blame(fmt.Errorf("%q and the tab key bring nothing: %w", code, err))
-	}
-	ok := strings.Contains(becomes, want) || slices.ContainsFunc(items, func(i string) bool { return strings.Contains(i, want) })
-	if !ok {
-		return "", fmt.Errorf("%q and the tab key bring %s", code, kube.OneLine(strings.Join(items[:min(3, len(items))], ", ")))
-	}
-	return kube.OneLine(fmt.Sprintf("%q brings %s", code, strings.Join(append(items, becomes)[:1], ""))), nil
-}
-
-// slowest is the least that each of geopandas' operations must gain over a plain loop.
-// Vectorised by shapely 2 they gain 1.6 to 12 times; a loop of Python inside gains nothing.
-const slowest = 1.25
-
-// speed compares operations of geopandas with the plain loop, in one run on one machine.
-func (v *viz) speed(ctx context.Context) (string, error) {
-	if !v.have["geopandas"] {
-		return "the image has no geopandas", nil
-	}
-	gains, err := v.numbers(ctx, "speed")
-	if err != nil {
-		return "", err
-	}
-	var words, slow []string
-	for _, name := range slices.Sorted(maps.Keys(gains)) {
-		said := fmt.Sprintf("%s %.1f times the loop's speed", name, gains[name])
-		words = append(words, said)
-		if gains[name] < slowest {
-			slow = append(slow, said)
-		}
-		v.measure("times faster: "+name, gains[name])
-	}
-	if len(slow) > 0 {
-		return "", errors.New("geopandas is not vectorised: " + kube.OneLine(strings.Join(slow, ", ")))
-	}
-	return kube.OneLine(strings.Join(words, ", ")), nil
-}
-
-// imports compares how long heavy libraries take to be imported with the release before.
-func (v *viz) imports(ctx context.Context) (string, error) {
-	took, err := v.numbers(ctx, "imports")
-	if err != nil {
-		return "", err
-	}
-	before := v.t.Measured["viz"]
-	var words, slow []string
-	for _, name := range slices.Sorted(maps.Keys(took)) {
-		words = append(words, fmt.Sprintf("%s %.1f s", name, took[name]))
-		v.measure("import "+name, took[name])
-		// A busy node explains twice the time, not three times and seconds more.
-		if was, known := before["import "+name]; known && took[name] > 3*was+1 {
-			slow = append(slow, fmt.Sprintf("%s %.1f s, with the release before %.1f s", name, took[name], was))
-		}
-	}
-	if len(slow) > 0 {
-		return "", check.Warning{Message: "slower to import: " + kube.OneLine(strings.Join(slow, ", "))}
-	}
-	return kube.OneLine(strings.Join(words, ", ")), nil
-}
-
-// numbers runs code that prints numbers by name.
-func (v *viz) numbers(ctx context.Context, code string) (map[string]float64, error) {
-	out, err := v.kernel.Run(ctx, cellOf(code))
-	if err != nil {
-		return nil, err
-	}
-	got := map[string]float64{}
-	if err := json.NewDecoder(bytes.NewBufferString(out.Stdout)).Decode(&got); err != nil || len(got) == 0 {
-		return nil, fmt.Errorf("it says %q, which is no measure (%w)", kube.OneLine(out.Stdout), err)
-	}
-	return got, nil
-}
-
-func (v *viz) measure(name string, value float64) {
-	if v.measures == nil {
-		v.measures = map[string]float64{}
-	}
-	v.measures[name] = value
-}
 
 // close ends the browser, if there is one.
 func (v *viz) close() error {
