@@ -6,6 +6,8 @@ package check
 import (
 	"context"
 	"time"
+
+	"gauntlet/internal/evidence"
 )
 
 // A Check is one probe.
@@ -35,7 +37,7 @@ type Suite struct {
 	Cleanup *Check
 	// Brought, when set, is asked after all checks which nodes came for the suite's pods
 	// and must go again.
-	Brought func() []Node
+	Brought func() []evidence.Node
 	// Pictures, when set, is asked after all checks what was seen.
 	Pictures func() []Picture
 	// Measures, when set, is asked after all checks what was measured, by name: seconds,
@@ -60,12 +62,6 @@ func (s Suite) Cost() (spawns, nodes int) {
 		nodes = max(nodes, c.Nodes)
 	}
 	return spawns, nodes
-}
-
-// A Node is a node of a cluster, which another of the same name is not.
-type Node struct {
-	Name string
-	UID  string
 }
 
 // State of a check or suite.
@@ -93,7 +89,7 @@ type Result struct {
 	Digest   string
 	State    State
 	Outcomes []Outcome
-	Brought  []Node // that came for the suite's pods
+	Brought  []evidence.Node // that came for the suite's pods
 	Pictures []Picture
 	Measures map[string]float64
 	Started  time.Time

@@ -19,10 +19,8 @@ func (r Result) Evidence(hub string) evidence.TestResult {
 		Checks:   []evidence.Check{},
 		Started:  r.Started.UTC(),
 		Finished: r.Finished.UTC(),
+		Brought:  r.Brought,
 		Measures: r.Measures,
-	}
-	for _, n := range r.Brought {
-		t.Brought = append(t.Brought, evidence.Node{Name: n.Name, UID: n.UID})
 	}
 	for _, o := range r.Outcomes {
 		t.Checks = append(t.Checks, evidence.Check{

@@ -62,7 +62,9 @@ func TestSuitesThatNobodyCanRunAreRefused(t *testing.T) {
 }
 
 func TestSuitesThatCostMoreThanTheBudgetAreRefused(t *testing.T) {
-	w := &Workspace{Platform: &config.Platform{Suites: map[string]config.Suite{"workflows": {}}}}
+	w := &Workspace{Platform: &config.Platform{
+		Suites: map[string]config.Suite{"workflows": {}}, Storage: []config.Store{{URL: "s3://climate"}},
+	}}
 	for name, tt := range map[string]struct {
 		suites []string
 		budget config.Budget
@@ -72,6 +74,7 @@ func TestSuitesThatCostMoreThanTheBudgetAreRefused(t *testing.T) {
 		"two servers of one":   {[]string{"hub", "workflows"}, config.Budget{Spawns: 1}, "budget: {spawns: 2}"},
 		"nodes within":         {[]string{"scaling", "nodes"}, config.Budget{Spawns: 1, Nodes: 3}, ""},
 		"nodes in production":  {[]string{"scaling"}, config.Budget{Spawns: 1}, "scaling starts 1 server and may add 3 nodes"},
+		"nodes for storage":    {[]string{"storage"}, config.Budget{Spawns: 1}, "may add 2 nodes"},
 		"nodes that are there": {[]string{"nodes"}, config.Budget{}, ""},
 	} {
 		err := w.withinBudget(config.Tier{Name: "production", Suites: tt.suites, Budget: tt.budget})

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"gauntlet/internal/check"
+	"gauntlet/internal/evidence"
 	"gauntlet/internal/kube"
 )
 
@@ -54,7 +54,7 @@ func (n *nodes) hosted(pod *corev1.Pod) {
 
 // brought are the nodes that ran pods of the suite and that were not there before it: an
 // autoscaler brought them, and must take them away. An error says that nobody knows.
-func (n *nodes) brought() ([]check.Node, error) {
+func (n *nodes) brought() ([]evidence.Node, error) {
 	if n.all == nil || len(n.ran) == 0 {
 		return nil, nil
 	}
@@ -65,10 +65,10 @@ func (n *nodes) brought() ([]check.Node, error) {
 	if n.there == nil {
 		return nil, fmt.Errorf("which nodes there were before is not known: they could not be listed")
 	}
-	var came []check.Node
+	var came []evidence.Node
 	for _, node := range list {
 		if slices.Contains(n.ran, node.Name) && !n.there[string(node.UID)] {
-			came = append(came, check.Node{Name: node.Name, UID: string(node.UID)})
+			came = append(came, evidence.Node{Name: node.Name, UID: string(node.UID)})
 		}
 	}
 	return came, nil

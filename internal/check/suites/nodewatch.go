@@ -29,9 +29,9 @@ const nodesForm = "nodes v1"
 // A NodeWatch is what the suite "nodes" follows: everything that it must know after a
 // restart, which the ledger holds.
 type NodeWatch struct {
-	Ran   bool         // the suite scaling has run on what the hub runs
-	Nodes []check.Node // that came for it
-	Since time.Time    // its end: from then on nobody needs them
+	Ran   bool            // the suite scaling has run on what the hub runs
+	Nodes []evidence.Node // that came for it
+	Since time.Time       // its end: from then on nobody needs them
 	Warn  time.Duration
 	Fail  time.Duration
 }

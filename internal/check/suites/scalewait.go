@@ -103,7 +103,7 @@ func (s *scaling) ended(ctx context.Context, pod *corev1.Pod, why *kube.Cause) e
 
 // watched does something while the pods of a part of the cluster are looked at.
 func (s *scaling) watched(ctx context.Context, part dask.Component, do func(context.Context) (kernel.Output, error)) (kernel.Output, error) {
-	if part == "" || s.view == nil {
+	if part == "" {
 		return do(ctx)
 	}
 	doing, cancel := context.WithCancelCause(ctx)

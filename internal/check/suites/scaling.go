@@ -3,11 +3,9 @@ package suites
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"gauntlet/internal/check"
 	"gauntlet/internal/dask"
+	"gauntlet/internal/evidence"
 	"gauntlet/internal/kernel"
 	"gauntlet/internal/kube"
 )
@@ -74,7 +73,7 @@ func (s *scaling) finish(suite check.Suite) check.Suite {
 		}
 		return leave(ctx)
 	}
-	suite.Brought = func() []check.Node { return s.brought }
+	suite.Brought = func() []evidence.Node { return s.brought }
 	return suite
 }
 
@@ -87,7 +86,7 @@ type scaling struct {
 	workers []*corev1.Pod // that came by hand
 
 	nodes   nodes
-	brought []check.Node
+	brought []evidence.Node
 	thrown  []string // pods that lost their places to others, in words
 }
 
@@ -124,18 +123,6 @@ func (s *scaling) open(ctx context.Context) (string, error) {
 			"users see that as a TimeoutError (dask/dask-kubernetes#968)", said, out.Tries, operatorActs)}
 	}
 	return said, nil
-}
-
-// begin starts the kernel, unless there is one.
-func (s *scaling) begin(ctx context.Context) error {
-	if s.kernel != nil {
-		return nil
-	}
-	srv, err := s.dial()
-	if err == nil {
-		s.kernel, err = srv.Start(ctx, "")
-	}
-	return err
 }
 
 // up asks for workers by hand, and has each of them compute.
@@ -315,41 +302,6 @@ func operatorHint(parts []dask.Part) string {
 		return ": does the operator run?"
 	}
 	return ": nothing owns it, so nothing removes it"
-}
-
-// An answer is what a step of scaling.py prints.
-type answer struct {
-	Image   string   `json:"image"`
-	Pods    []string `json:"pods"`
-	Workers int      `json:"workers"`
-	Tries   int      `json:"tries"`
-}
-
-// run calls a function of scaling.py. Meanwhile it looks at the pods of a part of the
-// cluster, none for "", and ends with what keeps them from running.
-func (s *scaling) run(ctx context.Context, part dask.Component, function string, args ...any) (answer, error) {
-	var words []string
-	for _, a := range args {
-		if text, ok := a.(string); ok {
-			words = append(words, strconv.QuoteToASCII(text))
-		} else {
-			words = append(words, fmt.Sprint(a))
-		}
-	}
-	out, err := s.watched(ctx, part, func(ctx context.Context) (kernel.Output, error) {
-		return s.kernel.Run(ctx, function+"("+strings.Join(words, ", ")+")\n")
-	})
-	if err != nil {
-		return answer{}, err
-	}
-	var a answer
-	if text := strings.TrimSpace(out.Stdout); text != "" {
-		lines := strings.Split(text, "\n")
-		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &a); err != nil {
-			return answer{}, fmt.Errorf("%s says %q: %w", function, kube.OneLine(text), err)
-		}
-	}
-	return a, nil
 }
 
 func took(since time.Time) string { return time.Since(since).Round(100 * time.Millisecond).String() }

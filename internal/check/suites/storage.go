@@ -40,15 +40,15 @@ func Storage(t HubTarget) check.Suite {
 		is, keeps := name+" is there", name+" keeps what is written"
 		list = append(list,
 			check.Check{Name: is, Timeout: storageTime, Needs: []string{python}, Retries: 1, Run: s.there(store)},
-			check.Check{Name: keeps, Timeout: storageTime, Needs: []string{is}, Retries: 1, Run: s.step("keeps", store, text)},
+			check.Check{Name: keeps, Timeout: storageTime, Needs: []string{is}, Retries: 1, Run: s.step("", "keeps", store, text)},
 		)
 		if !store.NotebookOnly() {
 			crossing = append(crossing,
-				check.Check{Name: name + " is the same on a worker", Timeout: storageTime, Needs: []string{keeps, comes}, Retries: 1, Run: s.step("crosses", store, text)},
-				check.Check{Name: "Dask writes and reads " + name, Timeout: storageTime, Needs: []string{keeps, comes}, Retries: 1, Run: s.step("dask_works", store)},
+				check.Check{Name: name + " is the same on a worker", Timeout: storageTime, Needs: []string{keeps, comes}, Retries: 1, Run: s.step(dask.Worker, "crosses", store, text)},
+				check.Check{Name: "Dask writes and reads " + name, Timeout: storageTime, Needs: []string{keeps, comes}, Retries: 1, Run: s.step(dask.Worker, "dask_works", store)},
 			)
 		}
-		leaving = append(leaving, check.Check{Name: name + " is left as it was", Timeout: storageTime, Needs: []string{is}, Retries: 1, Run: s.step("clean", store)})
+		leaving = append(leaving, check.Check{Name: name + " is left as it was", Timeout: storageTime, Needs: []string{is}, Retries: 1, Run: s.step("", "clean", store)})
 	}
 	if len(crossing) > 0 {
 		list = append(list,
@@ -104,19 +104,16 @@ func (s *storage) there(store config.Store) func(context.Context) (string, error
 	}
 }
 
-// step is a check that calls a function of storage.py.
-func (s *storage) step(function string, store config.Store, args ...string) func(context.Context) (string, error) {
+// step is a check that calls a function of storage.py. Meanwhile the pods of a part of the
+// cluster are looked at, none for "": what needs no cluster runs when that has failed.
+func (s *storage) step(part dask.Component, function string, store config.Store, args ...string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		begun := time.Now()
 		code := []string{literal(store), strconv.QuoteToASCII("." + s.name)}
 		for _, a := range args {
 			code = append(code, strconv.QuoteToASCII(a))
 		}
-		if function == "clean" { // it needs no cluster, and must run when that has failed
-			_, err := s.kernel.Run(ctx, "clean("+strings.Join(code, ", ")+")")
-			return "", err
-		}
-		_, err := s.watched(ctx, dask.Worker, func(ctx context.Context) (kernel.Output, error) {
+		_, err := s.watched(ctx, part, func(ctx context.Context) (kernel.Output, error) {
 			return s.kernel.Run(ctx, function+"("+strings.Join(code, ", ")+")")
 		})
 		if err != nil {
