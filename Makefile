@@ -73,8 +73,8 @@ TEST_LAB = GAUNTLET_TEST_CONTEXT=bleeding-edge GAUNTLET_TEST_REGISTRY=$(TEST_REG
 	GAUNTLET_TEST_IMAGE=$(TEST_REGISTRY)/platform/base:bookworm GAUNTLET_TEST_NOTEBOOK=$(TEST_REGISTRY)/platform/notebook:$$($(TEST_TAG)) \
 	GAUNTLET_TEST_HUB=$(TEST_REGISTRY)/platform/hub:6.1.1-1
 
-test-lab: $(LAB) $(TOOLS) bin/versitygw ## the packages' own tests on the lab, after make demo (about 25 min)
-	@eval "$$($(LAB) env)"; $(TEST_LAB) GAUNTLET_LONG=1 go test -count=1 -timeout 30m -p 1 -run 'TestLab|Store' ./internal/...
+test-lab: $(LAB) $(TOOLS) bin/versitygw ## the packages' own tests on the lab, after make demo (about 45 min)
+	@eval "$$($(LAB) env)"; $(TEST_LAB) GAUNTLET_LONG=1 go test -count=1 -timeout 60m -p 1 -run 'TestLab|Store' ./internal/...
 
 test-z2jh: $(LAB) $(GAUNTLET) $(TOOLS) ## on zero-to-jupyterhub itself, after make demo: CHARTS=what e2e/testdata/z2jh/prepare made
 	GAUNTLET_Z2JH=$(abspath $(CHARTS)) go test -count=1 -timeout 20m -v -run TestZeroToJupyterHub ./e2e
