@@ -41,7 +41,7 @@ func (k *Kernel) Complete(ctx context.Context, code string) (Completion, error) 
 	if err := k.awake(ctx); err != nil {
 		return c, err
 	}
-	defer func() { k.used = time.Now() }()
+	defer k.rest(ctx)
 	begun, id := time.Now(), strings.ToLower(rand.Text())
 	frame, err := request(id, k.session, "complete_request", map[string]any{"code": code, "cursor_pos": utf8.RuneCountInString(code)})
 	if err != nil {

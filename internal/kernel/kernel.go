@@ -140,6 +140,7 @@ type Kernel struct {
 	session string
 	conn    *websocket.Conn
 	used    time.Time // when the connection was last written to or read from
+	left    bool      // code may still run that nobody waits for
 }
 
 // idle is how long a connection may be unused: after that servers and proxies close it,
@@ -183,8 +184,15 @@ func (k *Kernel) connect(ctx context.Context) error {
 	return nil
 }
 
-// awake makes sure of a connection that is not about to be closed.
+// awake makes sure of a connection that is not about to be closed, to a kernel that is
+// not at work for a run that was given up.
 func (k *Kernel) awake(ctx context.Context) error {
+	if k.left {
+		if err := k.Interrupt(ctx); err != nil {
+			return err
+		}
+		k.left, k.used = false, time.Time{} // who gives up reading has closed the connection
+	}
 	if time.Since(k.used) < idle {
 		k.used = time.Now()
 		return nil
@@ -192,6 +200,9 @@ func (k *Kernel) awake(ctx context.Context) error {
 	_ = k.conn.CloseNow()
 	return k.connect(ctx)
 }
+
+// rest notes that the connection is not used for now, and whether something was given up.
+func (k *Kernel) rest(ctx context.Context) { k.used, k.left = time.Now(), ctx.Err() != nil }
 
 // socket opens the websocket of something of the server.
 func (s *Server) socket(ctx context.Context, of string, at *url.URL) (*websocket.Conn, error) {
@@ -225,12 +236,12 @@ func (k *Kernel) Interrupt(ctx context.Context) error {
 
 // Run runs code and collects what it puts out until the kernel is idle again. An
 // exception of the code is an *Error, beside the output before it. When ctx ends
-// the kernel is of no more use.
+// the code goes on until the next run, which interrupts it.
 func (k *Kernel) Run(ctx context.Context, code string) (Output, error) {
 	if err := k.awake(ctx); err != nil {
 		return Output{}, err
 	}
-	defer func() { k.used = time.Now() }()
+	defer k.rest(ctx)
 	r := run{id: strings.ToLower(rand.Text())}
 	if err := k.send(ctx, r.id, code); err != nil {
 		return Output{}, err
@@ -264,7 +275,9 @@ func (k *Kernel) Run(ctx context.Context, code string) (Output, error) {
 func (k *Kernel) send(ctx context.Context, id, code string) error {
 	frame, err := request(id, k.session, "execute_request", map[string]any{
 		"code": code, "silent": false, "store_history": false,
-		"user_expressions": map[string]string{}, "allow_stdin": false, "stop_on_error": true,
+		"user_expressions": map[string]string{}, "allow_stdin": false,
+		// What is sent while an interrupted run ends would be answered with "aborted".
+		"stop_on_error": false,
 	})
 	if err != nil {
 		return err

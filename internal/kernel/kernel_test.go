@@ -209,6 +209,37 @@ func TestAConnectionThatWasLeftAloneIsOpenedAnew(t *testing.T) {
 	}
 }
 
+func TestARunThatWasGivenUpIsInterruptedBeforeTheNext(t *testing.T) {
+	var interrupted atomic.Int32
+	srv := jupyter(t, func(ctx context.Context, c *websocket.Conn, m message) {
+		if interrupted.Load() == 0 {
+			return
+		}
+		_ = c.Write(ctx, websocket.MessageText, []byte(frame(m.Header.ID, "execute_reply", `{"status":"ok"}`)))
+		_ = c.Write(ctx, websocket.MessageText, []byte(frame(m.Header.ID, "status", `{"execution_state":"idle"}`)))
+	})
+	whole := srv.Config.Handler
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/user/u/api/kernels/k1/interrupt" {
+			interrupted.Add(1)
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		whole.ServeHTTP(w, r)
+	})
+	k := start(t, srv)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := k.Run(ctx, "while True: pass"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	for range 2 {
+		if _, err := k.Run(t.Context(), "1"); err != nil || interrupted.Load() != 1 {
+			t.Errorf("interrupted %d times, %v", interrupted.Load(), err)
+		}
+	}
+}
+
 func TestARunIsBoundedByItsContext(t *testing.T) {
 	k := start(t, jupyter(t, func(context.Context, *websocket.Conn, message) {}))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -57,8 +57,8 @@ func (s *scaling) await(ctx context.Context, part dask.Component, done func([]*c
 		if done(pods) {
 			return pods, nil
 		}
-		if err := s.stuck(ctx, shot, pods, troubles); err != nil {
-			return pods, err
+		if pod, why := s.stuck(shot, pods, troubles); why != nil {
+			return pods, s.ended(ctx, pod, why)
 		}
 		select {
 		case <-s.view.Changed():
@@ -71,7 +71,7 @@ func (s *scaling) await(ctx context.Context, part dask.Component, done func([]*c
 
 // stuck is what keeps a pod from running: at once when it is for good, after its grace
 // when it may pass.
-func (s *scaling) stuck(ctx context.Context, shot *kube.Snapshot, pods []*corev1.Pod, since map[string]time.Time) error {
+func (s *scaling) stuck(shot *kube.Snapshot, pods []*corev1.Pod, since map[string]time.Time) (*corev1.Pod, *kube.Cause) {
 	for _, pod := range pods {
 		why := shot.PodCause(pod)
 		if why == nil || why.Reason == kube.Evicted || pod.DeletionTimestamp != nil {
@@ -82,11 +82,19 @@ func (s *scaling) stuck(ctx context.Context, shot *kube.Snapshot, pods []*corev1
 			since[key] = time.Now()
 			s.tell("pod %s: %s: %s", pod.Name, why.Reason, why.Message)
 		}
-		if why.Permanent || time.Since(since[key]) > kube.Grace(why.Reason) {
-			return s.ended(ctx, pod, why)
+		if (why.Permanent && !s.mayComeBack(pod, why)) || time.Since(since[key]) > kube.Grace(why.Reason) {
+			return pod, why
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// mayComeBack says of a worker that ended that it is started again and may then do: the
+// successor of a preempted worker has its name, and is refused ("name taken") until the
+// scheduler has noticed that the other is gone.
+func (s *scaling) mayComeBack(pod *corev1.Pod, why *kube.Cause) bool {
+	return len(s.thrown) > 0 && s.cluster.Has(pod, dask.Worker) && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways &&
+		(why.Reason == kube.Exited || why.Reason == kube.CrashLoop)
 }
 
 // ended is a cause as an error, with what a container said before it ended.
