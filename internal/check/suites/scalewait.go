@@ -89,9 +89,9 @@ func (s *scaling) stuck(shot *kube.Snapshot, pods []*corev1.Pod, since map[strin
 	return nil, nil
 }
 
-// mayComeBack says of a worker that ended that it is started again and may then do: the
-// successor of a preempted worker has its name, and is refused ("name taken") until the
-// scheduler has noticed that the other is gone.
+// mayComeBack says that a worker whose container ended may yet run, since the kubelet
+// starts it again: the successor of a preempted worker has its name, and is refused ("name
+// taken") until the scheduler has noticed that the other is gone.
 func (s *scaling) mayComeBack(pod *corev1.Pod, why *kube.Cause) bool {
 	return len(s.thrown) > 0 && s.cluster.Has(pod, dask.Worker) && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways &&
 		(why.Reason == kube.Exited || why.Reason == kube.CrashLoop)
